@@ -31,6 +31,9 @@ private-endpoints = true
 [registry."https://US.icr.io/v2/"]
 profile = "team-a"
 
+[registry."us.icr.io/team"]
+profile = "team-b"
+
 [registry."de.icr.io"]
 "#;
 
@@ -112,6 +115,7 @@ fn every_value_is_shown_with_its_origin() {
         ("profile.team-b.file", &home, &file),
         ("registry.\"us.icr.io\".profile", "team-a", &file),
         ("registry.\"de.icr.io\".profile", "-", &file),
+        ("registry.\"us.icr.io/team\".profile", "team-b", &file),
     ] {
         assert_eq!(row(&table, key), [value, origin], "{key}");
     }
@@ -174,8 +178,9 @@ fn json_contains_the_same_as_the_table() {
     assert_eq!(
         shown["registry_profiles"],
         json!([
-            {"host": "de.icr.io", "profile": null, "origin": from_file},
-            {"host": "us.icr.io", "profile": "team-a", "origin": from_file},
+            {"host": "de.icr.io", "namespace": null, "profile": null, "origin": from_file},
+            {"host": "us.icr.io", "namespace": null, "profile": "team-a", "origin": from_file},
+            {"host": "us.icr.io", "namespace": "team", "profile": "team-b", "origin": from_file},
         ])
     );
     let files = shown["files"].as_array().unwrap();

@@ -104,7 +104,9 @@ fn to_text(answer: &SettingsAnswer<'_>, in_use: Option<Backend>, screen: Screen)
     }
     rows.extend(profiles.iter().flat_map(profile_rows));
     for registry in registry_profiles {
-        let key = format!("registry.\"{}\".profile", registry.host);
+        let namespace = registry.namespace.map(|it| format!("/{it}"));
+        let namespace = namespace.unwrap_or_default();
+        let key = format!("registry.\"{}{namespace}\".profile", registry.host);
         rows.push(row(
             &key,
             registry.profile.unwrap_or(NOTHING),

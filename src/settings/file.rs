@@ -78,6 +78,13 @@ pub(super) struct Mapping {
     pub(super) profile: Option<(String, Place)>,
 }
 
+impl Mapping {
+    pub(super) fn profile_name(&self) -> Option<&str> {
+        let (name, _) = self.profile.as_ref()?;
+        Some(name)
+    }
+}
+
 /// Returns whether a file does not exist. The home directory of a service account may be a file:
 /// `/dev/null`.
 fn is_absent(error: &std::io::Error) -> bool {

@@ -245,9 +245,15 @@ impl Settings {
 
     /// Returns the registries that have a table, with the profile that it selects.
     pub fn mapped_registries(&self) -> impl Iterator<Item = (&Registry, Option<&str>)> {
-        self.mappings.iter().map(|(registry, mapping)| {
-            let profile = mapping.profile.as_ref();
-            (registry, profile.map(|(name, _)| name.as_str()))
+        let mappings = self.mappings.iter();
+        mappings.map(|(registry, mapping)| (registry, mapping.profile_name()))
+    }
+
+    /// Returns the registries' namespaces that have a table, with the profile that it selects.
+    pub fn mapped_namespaces(&self) -> impl Iterator<Item = (&Registry, &str, Option<&str>)> {
+        self.namespaces.iter().flat_map(|(registry, mappings)| {
+            let mappings = mappings.iter();
+            mappings.map(move |(name, mapping)| (registry, &**name, mapping.profile_name()))
         })
     }
 

@@ -18,7 +18,7 @@ pub(super) struct SettingsAnswer<'a> {
     pub(super) registries: Vec<RegistryJson<'a>>,
     /// The profiles.
     pub(super) profiles: Vec<ProfileJson<'a>>,
-    /// The registries with a profile of their own.
+    /// The registries and namespaces with a profile of their own.
     pub(super) registry_profiles: Vec<RegistryProfileJson<'a>>,
     /// The settings files; later ones take precedence.
     pub(super) files: Vec<FileJson>,
@@ -116,11 +116,13 @@ pub(super) struct ProfileJson<'a> {
     pub(super) origin: OriginJson<'a>,
 }
 
-/// A registry with a profile of its own.
+/// A registry or one of its namespaces with a profile of its own.
 #[derive(Serialize)]
 pub(super) struct RegistryProfileJson<'a> {
     /// The host.
     pub(super) host: &'a str,
+    /// The namespace; null for the whole registry.
+    pub(super) namespace: Option<&'a str>,
     /// The name of the profile; null for none.
     pub(super) profile: Option<&'a str>,
     /// Where it is set.
@@ -148,8 +150,16 @@ impl<'a> SettingsAnswer<'a> {
         let mapped = settings.mapped_registries();
         let registry_profiles = mapped.map(|(host, profile)| RegistryProfileJson {
             host: host.host(),
+            namespace: None,
             profile,
             origin: OriginJson::new(settings, &format!("registry.{host}")),
+        });
+        let mapped = settings.mapped_namespaces();
+        let namespace_profiles = mapped.map(|(host, namespace, profile)| RegistryProfileJson {
+            host: host.host(),
+            namespace: Some(namespace),
+            profile,
+            origin: OriginJson::new(settings, &format!("registry.{host}/{namespace}")),
         });
         let files = settings.files().iter().map(|file| FileJson {
             path: text(&file.path),
@@ -161,7 +171,7 @@ impl<'a> SettingsAnswer<'a> {
             profiles: profiles
                 .map(|profile| ProfileJson::new(profile, settings))
                 .collect(),
-            registry_profiles: registry_profiles.collect(),
+            registry_profiles: registry_profiles.chain(namespace_profiles).collect(),
             files: files.collect(),
         }
     }
