@@ -81,6 +81,30 @@ fn every_file_of_the_manifests_is_yaml() {
     }));
 }
 
+/// What is deleted with one of the manifests must not take another one along.
+#[test]
+fn each_manifest_has_a_namespace_of_its_own() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("install/kubernetes");
+    let files = crate::support::files_below(&root).into_iter();
+    let files = files.filter(|path| path.ends_with("namespace.yaml"));
+    let mut names: Vec<String> = files
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("a file");
+            let document = &YamlLoader::load_from_str(&text).expect("YAML")[0];
+            let name = document["metadata"]["name"].as_str().expect("a name");
+            let kustomization = path.with_file_name("kustomization.yaml");
+            let kustomization = fs::read_to_string(kustomization).expect("a file");
+            assert!(kustomization.contains(&format!("namespace: {name}\n")));
+            name.to_owned()
+        })
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["docker-credential-icr", "docker-credential-icr-node"]
+    );
+}
+
 #[test]
 fn the_containers_have_no_more_rights_than_they_need() {
     for path in ["node-installer", "node-installer/remove"] {
