@@ -5,6 +5,7 @@ use super::host::ECR;
 use super::host::FLAGS;
 use super::host::Host;
 use super::host::PROGRAMS;
+use crate::support::write_executable;
 
 const PROGRAM: &str = "usr/local/libexec/kubelet-credential-providers/icr-credential-provider";
 const CONFIG_FLAG: &str =
@@ -171,4 +172,29 @@ fn flags_that_others_wrote_before_a_second_installation_stay() {
     assert!(host.read(FLAGS).contains("--v=5 --image"));
     host.succeeds(&["uninstall"]);
     assert_eq!(host.read(FLAGS), "KUBELET_EXTRA_ARGS=--v=5\n");
+}
+
+#[test]
+fn flags_stay_if_another_provider_has_come_to_need_them() {
+    let Some(host) = Host::create() else {
+        return;
+    };
+    host.succeeds(&["install"]);
+    let flags = host.read(FLAGS);
+    let config = host.read(CONFIG);
+    let (_, ecr) = ECR.split_once("# of AWS\n").expect("a comment");
+    let ecr = ecr.lines().map(|line| format!("  {line}\n"));
+    host.write(CONFIG, &format!("{config}{}", ecr.collect::<String>()));
+    let program = format!("{PROGRAMS}/ecr-credential-provider");
+    host.write(&program, "");
+    write_executable(b"#!/bin/sh\n", &host.path(&program));
+    let outcome = host.succeeds(&["uninstall"]);
+    outcome.has(&outcome.stdout, &["stays, because other providers"]);
+    assert_eq!(host.read(FLAGS), flags);
+    let text = host.read(CONFIG);
+    assert!(
+        text.contains("ecr-credential-provider") && !text.contains("icr-credential-provider\n")
+    );
+    assert!(host.path(&program).exists());
+    assert!(!host.path(PROGRAMS).join("icr-credential-provider").exists());
 }

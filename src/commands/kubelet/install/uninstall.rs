@@ -75,6 +75,8 @@ enum Action {
     Replace(Vec<u8>),
     /// It was changed meanwhile, and it is not sure what was added.
     Stay(Vec<u8>),
+    /// Other providers have come to need what was added.
+    Keep,
 }
 
 /// Restores the files in the reverse order, so that the kubelet can start at any moment. The
@@ -92,7 +94,8 @@ fn restore(
         let action = action(&entry, &store)?;
         Ok((entry, action))
     });
-    let actions: Vec<(Entry, Action)> = actions.collect::<Result<_>>()?;
+    let mut actions: Vec<(Entry, Action)> = actions.collect::<Result<_>>()?;
+    usage::keep_flags_of_others(&mut actions, &store)?;
     usage::refuse_if_used(&actions, &store, root)?;
     let (programs, others): (Vec<_>, Vec<_>) = actions
         .into_iter()
@@ -149,6 +152,10 @@ fn restore_file(
         }
         Action::Replace(rest) => put(&entry.path, rest, entry.mode(), None)
             .map_err(|error| super::record::failed("cannot write", &entry.path, &error))?,
+        Action::Keep => {
+            let text = format!("{path} stays, because other providers were added that need it");
+            return print(stdio, &text);
+        }
         Action::Stay(_) => {
             let text = format!("warning: {path} was changed meanwhile, and stays");
             let _ = writeln!(stdio.error, "{text}");

@@ -16,6 +16,35 @@ use crate::commands::kubelet::unit::Files;
 use crate::error::Error;
 use crate::error::Result;
 
+/// Keeps the flags if the configuration has providers that were added since the installation: the
+/// kubelet would not run them any more.
+///
+/// # Errors
+/// A copy cannot be read.
+pub(super) fn keep_flags_of_others(actions: &mut [(Entry, Action)], store: &Store) -> Result<()> {
+    let mut has_others = false;
+    for (entry, action) in actions.iter() {
+        if let (Kind::Config, Action::Replace(rest)) = (entry.kind, action) {
+            let before = names(&store.before(entry)?.unwrap_or_default());
+            has_others |= names(rest).iter().any(|name| !before.contains(name));
+        }
+    }
+    for (entry, action) in actions.iter_mut().filter(|_| has_others) {
+        let is_change = matches!(action, Action::Restore | Action::Replace(_));
+        if is_change && [Kind::Flags, Kind::Snippet].contains(&entry.kind) {
+            *action = Action::Keep;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the names of the providers in a configuration.
+fn names(text: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(text);
+    let providers = kubelet_provider::parse(&text).unwrap_or_default();
+    providers.into_iter().map(|it| it.name).collect()
+}
+
 /// # Errors
 /// The kubelet's flags, settings or configuration would name what is deleted, so that it does not
 /// start.
@@ -58,7 +87,7 @@ pub(super) fn refuse_if_used(
         return Ok(());
     };
     let is_changed = actions.iter().any(|(entry, action)| {
-        entry.kind == Kind::Flags && !matches!(action, Action::Nothing | Action::Stay(_))
+        entry.kind == Kind::Flags && matches!(action, Action::Restore | Action::Replace(_))
     });
     if is_changed && named.are_flags && named.config.is_some() != named.programs.is_some() {
         return Err(used(&named, "one of the two flags"));
@@ -72,7 +101,7 @@ pub(super) fn refuse_if_used(
 /// Returns the files after an action.
 fn after<'a>(files: Files<'a>, entry: &Entry, action: &Action, store: &Store) -> Result<Files<'a>> {
     let content = match action {
-        Action::Nothing | Action::Stay(_) => return Ok(files),
+        Action::Nothing | Action::Stay(_) | Action::Keep => return Ok(files),
         Action::Restore => store.before(entry)?,
         Action::Replace(rest) => Some(rest.clone()),
     };
@@ -82,7 +111,7 @@ fn after<'a>(files: Files<'a>, entry: &Entry, action: &Action, store: &Store) ->
 
 fn is_deleted(entry: &Entry, action: &Action) -> bool {
     match action {
-        Action::Nothing | Action::Stay(_) => false,
+        Action::Nothing | Action::Stay(_) | Action::Keep => false,
         Action::Restore => !entry.has_before(),
         Action::Replace(rest) => rest.is_empty(),
     }
