@@ -39,6 +39,22 @@ fn check(env: &TestEnv, text: &str) -> Outcome {
     env.run(&["kubelet", "check", &file, "--bin-dir", &directory], "")
 }
 
+#[test]
+fn a_relative_directory_is_that_of_the_caller() {
+    let env = TestEnv::new();
+    let text = config(&env, &["--registry", "us.icr.io"]);
+    let outcome = check(&env, &text);
+    let file = env.path("provider.yaml").display().to_string();
+    let mut command = env.command(&["kubelet", "check", &file, "--bin-dir", "providers"]);
+    command.current_dir(env.path(""));
+    let relative = env.start_as(command, "").finish();
+    assert!(
+        !relative.stdout.contains("cannot be started"),
+        "{relative:?}"
+    );
+    assert_eq!(relative.status, outcome.status);
+}
+
 /// Adds the variables that separate a test from others to a configuration, as the kubelet's `env`.
 fn with_test_variables(text: &str, provider: &Provider) -> String {
     let variables = provider.environment.iter();

@@ -158,3 +158,29 @@ fn a_node_is_not_changed_where_it_is_not_sure_how_its_kubelet_gets_flags() {
         assert_eq!(host.restarts(), "");
     }
 }
+
+#[test]
+fn the_provider_is_tried_with_the_variables_of_the_unit() {
+    let unit = "EnvironmentFile=-/etc/default/kubelet\nEnvironment=ICR_SOURCE=of-the-unit\nExecStart=/usr/bin/kubelet $KUBELET_EXTRA_ARGS\n";
+    let Some(host) = node_with(unit) else {
+        return;
+    };
+    let before = host.snapshot();
+    let outcome = host.run(&["install"]);
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    outcome.has(&outcome.stdout, &["ICR_SOURCE", "of-the-unit"]);
+    assert!(host.snapshot() == before);
+}
+
+#[test]
+fn the_version_is_that_of_the_program_in_the_unit() {
+    let unit =
+        "EnvironmentFile=-/etc/default/kubelet\nExecStart=-/opt/bin/kubelet $KUBELET_EXTRA_ARGS\n";
+    let Some(host) = node_with(unit) else {
+        return;
+    };
+    host.write("opt/bin/kubelet", "");
+    let program = host.path("opt/bin/kubelet");
+    write_executable(b"#!/bin/sh\necho Kubernetes v1.34.2\n", &program);
+    host.succeeds(&["install", "--service-accounts"]);
+}

@@ -11,6 +11,7 @@ use super::location::config_files;
 use super::location::location;
 use super::trials::Trials;
 use super::trials::given_account;
+use super::unit;
 use crate::client_config::kubelet_provider;
 use crate::client_config::kubelet_provider::Provider;
 use crate::client_config::kubelet_values;
@@ -76,8 +77,11 @@ pub(super) fn run(
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let found = location_of_machine(&context.system_paths.root);
-    let programs = arguments.bin_dir.clone();
+    let root = &context.system_paths.root;
+    let found = location_of_machine(root);
+    // The program is started in another directory.
+    let programs = arguments.bin_dir.as_ref();
+    let programs = programs.map(|it| std::path::absolute(it).unwrap_or_else(|_| it.clone()));
     let location = match (&arguments.file, found) {
         (Some(file), found) => Location::new(file.clone(), programs.or_else(|| found?.programs)),
         (None, Some(found)) => Location {
@@ -99,6 +103,7 @@ pub(super) fn run(
         settings: &settings,
         account: account.transpose()?,
         now: context.clock.now(),
+        environment: unit::environment(root, Distribution::of_machine(root)),
     };
     let diagnostics = checks(&location, &trials, context);
     for diagnostic in &diagnostics {
@@ -120,13 +125,15 @@ pub(in crate::commands) fn checks_of_node(
     context: &Context<'_>,
     settings: &Settings,
 ) -> Vec<Diagnostic> {
-    let Some(location) = location_of_machine(&context.system_paths.root) else {
+    let root = &context.system_paths.root;
+    let Some(location) = location_of_machine(root) else {
         return Vec::new();
     };
     let trials = Trials {
         settings,
         account: None,
         now: context.clock.now(),
+        environment: unit::environment(root, Distribution::of_machine(root)),
     };
     let mut diagnostics = checks(&location, &trials, context);
     // The kubelet of this machine may have other providers only.

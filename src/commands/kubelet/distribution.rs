@@ -58,6 +58,16 @@ impl Distribution {
         }
     }
 
+    /// Returns the name of the program that is the kubelet, or contains it.
+    pub(super) fn program(self) -> &'static str {
+        match self {
+            Self::K3s => "k3s",
+            Self::Rke2 => "rke2",
+            Self::Microshift => "microshift",
+            Self::Kubeadm | Self::Talos | Self::Openshift => "kubelet",
+        }
+    }
+
     /// Returns the usual path of the configuration, and the directory of the program.
     pub(super) fn paths(self) -> (&'static str, &'static str) {
         match self {
@@ -101,7 +111,7 @@ impl Distribution {
                 "# In /etc/default/kubelet (Debian, Ubuntu) or /etc/sysconfig/kubelet (others), besides other\n# arguments of the line; then 'systemctl restart kubelet'\nKUBELET_EXTRA_ARGS=\"{flags}\"\n"
             ),
             Self::K3s | Self::Rke2 => {
-                let name = if self == Self::K3s { "k3s" } else { "rke2" };
+                let name = self.program();
                 let units = self.units().join("' or 'systemctl restart ");
                 format!(
                     "# Nothing more for the default paths; 'systemctl restart {units}'.\n# For other paths, in /etc/rancher/{name}/config.yaml:\nimage-credential-provider-config: {file}\nimage-credential-provider-bin-dir: {directory}\n"

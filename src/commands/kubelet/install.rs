@@ -22,6 +22,7 @@ use super::location::Location;
 use super::location::MAX_SIZE;
 use super::location::config_files;
 use super::trials::Trials;
+use super::unit;
 use crate::commands::doctor::diagnostic::Verdict;
 use crate::commands::install::own_program;
 use crate::commands::print;
@@ -296,6 +297,7 @@ impl Installation<'_> {
             settings: &settings,
             account: None,
             now: context.clock.now(),
+            environment: unit::environment(self.machine, Some(plan.distribution)),
         };
         let staged = Staged::write(plan, store)?;
         let diagnostics = checks(&staged.location, &trials, context);
@@ -322,12 +324,14 @@ impl Installation<'_> {
 /// # Errors
 /// The kubelet does not know `tokenAttributes`, so that it does not start, or has an unknown version.
 fn refuse_older_kubelet(plan: &Plan, context: &Context<'_>) -> Result<()> {
-    // The programs of K3s and RKE2 contain the kubelet, and have the names of their units.
-    let program = plan.unit.split(['-', ' ']).next().unwrap_or_default();
+    let program = &*plan.kubelet;
     let reason = match service::version(program, context.clock) {
         Some((major, minor)) if (major, minor) >= SERVICE_ACCOUNTS => return Ok(()),
         Some((major, minor)) => format!("this kubelet has version {major}.{minor}"),
-        None => format!("'{program} --version' names no version of Kubernetes"),
+        None => format!(
+            "'{} --version' names no version of Kubernetes",
+            program.display()
+        ),
     };
     Err(Error::user(format!(
         "nothing was changed: a kubelet before version 1.34 does not start with --service-accounts, and {reason}"

@@ -33,24 +33,16 @@ pub(super) const MICROSHIFT_KEYS: [&str; 2] = [
     "imageCredentialProviderBinDir",
 ];
 
-/// The files with the settings of distributions, the directories with more of them, and the keys.
-const SETTINGS: [(&str, &str, [&str; 2]); 3] = [
-    (
-        "/etc/rancher/k3s/config.yaml",
-        "/etc/rancher/k3s/config.yaml.d",
-        FLAGS,
-    ),
-    (
-        "/etc/rancher/rke2/config.yaml",
-        "/etc/rancher/rke2/config.yaml.d",
-        FLAGS,
-    ),
-    (
-        "/etc/microshift/config.yaml",
-        "/etc/microshift/config.d",
-        MICROSHIFT_KEYS,
-    ),
+/// The settings of K3s and RKE2, with the program and its variable and options for another file.
+const RANCHER_SETTINGS: [(&str, &str, &str); 2] = [
+    ("/etc/rancher/k3s/config.yaml", "k3s", "K3S_CONFIG_FILE"),
+    ("/etc/rancher/rke2/config.yaml", "rke2", "RKE2_CONFIG_FILE"),
 ];
+const CONFIG_OPTIONS: [&str; 2] = ["--config", "-c"];
+
+/// The settings of MicroShift, and the directory with more of them.
+const MICROSHIFT_SETTINGS: (&str, &str) =
+    ("/etc/microshift/config.yaml", "/etc/microshift/config.d");
 
 /// Where the kubelet's configuration and its programs are.
 pub(super) struct Location {
@@ -88,24 +80,25 @@ pub(super) fn location(root: &Path, distribution: Option<Distribution>) -> Optio
         Some(Location::new(config, named.programs))
     });
     found.or_else(|| {
-        let config = root
-            .join(RANCHER.trim_start_matches('/'))
-            .join("config.yaml");
-        let programs = config.with_file_name("bin");
+        let [config, programs] = rancher_defaults();
+        let config = root.join(config.strip_prefix("/").unwrap_or(&config));
+        let programs = root.join(programs.strip_prefix("/").unwrap_or(&programs));
         config
             .exists()
             .then(|| Location::new(config, Some(programs)))
     })
 }
 
+/// Returns the configuration and the directory of K3s and RKE2.
+fn rancher_defaults() -> [PathBuf; 2] {
+    ["config.yaml", "bin"].map(|name| Path::new(RANCHER).join(name))
+}
+
 /// Finds what names the configuration or the programs. A distribution's usual paths need no name.
 pub(super) fn named(files: &Files<'_>, distribution: Option<Distribution>) -> Option<Named> {
     let units = distribution.unwrap_or(Distribution::Kubeadm).units();
-    let units: Vec<Unit> = units
-        .iter()
-        .filter_map(|name| Unit::read(files, name))
-        .collect();
-    let found = if units.is_empty() {
+    let units = Unit::read_all(files, units);
+    let in_flags = if units.is_empty() {
         FLAG_FILES.iter().rev().find_map(|path| {
             let text = files.read(Path::new(path)).ok()??;
             named_in(&text, path.into())
@@ -113,7 +106,25 @@ pub(super) fn named(files: &Files<'_>, distribution: Option<Distribution>) -> Op
     } else {
         units.iter().find_map(in_unit)
     };
-    found.or_else(|| in_settings(files))
+    let in_settings = in_settings(files, &units);
+    let has_settings = in_settings.is_some();
+    let mut named = match (in_flags, in_settings) {
+        (Some(flags), Some(settings)) => Named {
+            config: flags.config.or(settings.config),
+            programs: flags.programs.or(settings.programs),
+            source: flags.source,
+            are_flags: false,
+        },
+        (flags, settings) => flags.or(settings)?,
+    };
+    let is_rancher = [Some(Distribution::K3s), Some(Distribution::Rke2)].contains(&distribution);
+    if is_rancher || has_settings && named.source.starts_with("/etc/rancher") {
+        // What is not named is at the usual place (github.com/k3s-io/k3s, `ImageCredProvAvailable`).
+        let [config, programs] = rancher_defaults();
+        named.config.get_or_insert(config);
+        named.programs.get_or_insert(programs);
+    }
+    Some(named)
 }
 
 /// Finds the flags in the command line of a unit. A program that is started between may use
@@ -137,28 +148,61 @@ fn named_in(text: &str, source: PathBuf) -> Option<Named> {
     })
 }
 
-/// Finds the paths in the settings of K3s, RKE2 and MicroShift, of which a later file counts more.
-fn in_settings(files: &Files<'_>) -> Option<Named> {
-    let mut found = None;
-    for (file, directory, [config, programs]) in SETTINGS {
-        let more = files.entries(Path::new(directory));
-        for path in [PathBuf::from(file)].into_iter().chain(more) {
-            let Ok(Some(text)) = files.read(&path) else {
-                continue;
-            };
-            // The arguments of the kubelet (`kubelet-arg`) count more than the keys.
-            let value = |key| flag(&text, key).or_else(|| setting(&text, key));
-            if let Some(config) = value(config) {
-                found = Some(Named {
-                    config: Some(config),
-                    programs: value(programs),
-                    source: path,
-                    are_flags: false,
-                });
-            }
+/// Finds the paths in the settings of K3s, RKE2 and MicroShift. Each key counts as the last file has it.
+fn in_settings(files: &Files<'_>, units: &[Unit]) -> Option<Named> {
+    let mut found: Option<Named> = None;
+    for (path, [config, programs]) in settings_files(files, units) {
+        let Ok(Some(text)) = files.read(&path) else {
+            continue;
+        };
+        // The arguments of the kubelet (`kubelet-arg`) count more than the keys.
+        let value = |key| flag(&text, key).or_else(|| setting(&text, key));
+        let (config, programs) = (value(config), value(programs));
+        if config.is_some() || programs.is_some() {
+            let before = found.take();
+            let (old_config, old_programs) =
+                before.map_or((None, None), |it| (it.config, it.programs));
+            found = Some(Named {
+                config: config.or(old_config),
+                programs: programs.or(old_programs),
+                source: path,
+                are_flags: false,
+            });
         }
     }
     found
+}
+
+/// Returns the files with settings in the order in which they are read, with their keys.
+fn settings_files(files: &Files<'_>, units: &[Unit]) -> Vec<(PathBuf, [&'static str; 2])> {
+    let rancher = RANCHER_SETTINGS.map(|(file, program, variable)| {
+        let mut units = units
+            .iter()
+            .filter(|unit| unit.program().is_some_and(|it| it.ends_with(program)));
+        let named = units.find_map(|unit| {
+            let line = unit.command_line();
+            let option = CONFIG_OPTIONS.iter().find_map(|name| flag(&line, name));
+            option.or_else(|| Some(unit.variable(variable)?.0.into()))
+        });
+        let file = named.unwrap_or_else(|| file.into());
+        let mut directory = file.clone().into_os_string();
+        directory.push(".d");
+        (file, directory.into(), FLAGS)
+    });
+    let (file, directory) = MICROSHIFT_SETTINGS;
+    let microshift: (PathBuf, PathBuf, _) = (file.into(), directory.into(), MICROSHIFT_KEYS);
+    let all = rancher.into_iter().chain([microshift]);
+    all.flat_map(|(file, directory, keys)| {
+        let mut more = files.entries(&directory);
+        // Others, such as copies of an editor, are not read.
+        more.retain(|path| {
+            let extension = path.extension().and_then(|it| it.to_str());
+            extension.is_some_and(|it| ["yaml", "yml"].contains(&&*it.to_ascii_lowercase()))
+        });
+        let paths = [file].into_iter().chain(more);
+        paths.map(move |path| (path, keys)).collect::<Vec<_>>()
+    })
+    .collect()
 }
 
 /// Returns the path that is the value of a key, in a YAML text with a line for each key.
@@ -253,6 +297,56 @@ mod tests {
         );
         let found = location(root.path(), None).unwrap();
         assert_eq!(found.config, Path::new("/etc/b.yaml"));
+    }
+
+    #[test]
+    fn the_settings_of_k3s_are_merged_by_key_and_completed() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let found = || {
+            let found = location(root.path(), Some(Distribution::K3s)).unwrap();
+            let programs = found.programs.unwrap();
+            [found.config, programs].map(|path| path.display().to_string())
+        };
+        const DIRECTORY: &str = "etc/rancher/k3s/config.yaml.d";
+        write(
+            "etc/rancher/k3s/config.yaml",
+            "image-credential-provider-bin-dir: /opt/bin\n",
+        );
+        write(
+            &format!("{DIRECTORY}/1.yaml.bak"),
+            "image-credential-provider-config: /old\n",
+        );
+        let default = format!("{RANCHER}/config.yaml");
+        assert_eq!(found(), [&*default, "/opt/bin"]);
+        write(
+            &format!("{DIRECTORY}/1.YML"),
+            "image-credential-provider-config: /etc/one.yaml\n",
+        );
+        assert_eq!(found(), ["/etc/one.yaml", "/opt/bin"]);
+        write(
+            &format!("{DIRECTORY}/2.yaml"),
+            "kubelet-arg:\n- image-credential-provider-config=/etc/two.yaml\n",
+        );
+        assert_eq!(found(), ["/etc/two.yaml", "/opt/bin"]);
+        let unit = "etc/systemd/system/k3s.service";
+        let start = "[Service]\nExecStart=/usr/local/bin/k3s server";
+        for arguments in [
+            " --config /etc/k3s/server.yaml",
+            " -c=/etc/k3s/server.yaml",
+            "\nEnvironment=K3S_CONFIG_FILE=/etc/k3s/server.yaml",
+        ] {
+            write(unit, &format!("{start}{arguments}\n"));
+            write(
+                "etc/k3s/server.yaml",
+                "image-credential-provider-bin-dir: /opt/k3s\n",
+            );
+            assert_eq!(found(), [&*default, "/opt/k3s"], "{arguments}");
+        }
     }
 
     #[test]

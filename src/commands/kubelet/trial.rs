@@ -77,16 +77,58 @@ struct Request<'a> {
     service_account_annotations: Option<BTreeMap<&'a str, &'a str>>,
 }
 
-/// Sends one request for an image of a host, in the environment of a service of the system.
-///
-/// # Errors
-/// What the kubelet would log.
-pub(super) fn run(
-    program: &Path,
+/// A provider with its program and the variables of the kubelet.
+pub(super) struct Plugin<'a> {
+    pub(super) provider: &'a Provider,
+    pub(super) program: &'a Path,
+    pub(super) environment: &'a [(String, String)],
+}
+
+impl Plugin<'_> {
+    /// Sends one request for an image of a host, in the environment of the kubelet.
+    ///
+    /// # Errors
+    /// What the kubelet would log.
+    pub(super) fn ask(&self, host: &str, account: Option<&Account>) -> Result<Trial, String> {
+        let request = request(self.provider, host, account)?;
+        let mut command = Command::new(self.program);
+        command
+            .args(&self.provider.args)
+            .env_clear()
+            .env("PATH", SERVICE_PATH)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .envs(self.provider.env.iter().map(|(name, value)| (name, value)))
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = command.spawn();
+        let mut child = child.map_err(|error| format!("cannot be started ({error})"))?;
+        let stdin = child.stdin.take();
+        let streams = (child.stdout.take(), child.stderr.take());
+        let written = run_with_timeout(TIMEOUT, move || {
+            // A provider need not read it.
+            let _ = stdin.map(|mut stdin| writeln!(stdin, "{}", *request));
+            let (stdout, stderr) = streams;
+            (read(stdout), read(stderr))
+        });
+        let Some((stdout, stderr)) = written else {
+            end(&mut child);
+            return Err("did not answer within 60 s, so the kubelet kills it".to_owned());
+        };
+        let status = child.wait().map_err(|error| error.to_string())?;
+        if !status.success() {
+            return Err(format!("failed: {}", one_line(stderr.trim(), MAX_LENGTH)));
+        }
+        decode(&stdout, self.provider)
+    }
+}
+
+fn request(
     provider: &Provider,
     host: &str,
     account: Option<&Account>,
-) -> Result<Trial, String> {
+) -> Result<Zeroizing<String>, String> {
     let request = Request {
         kind: "CredentialProviderRequest",
         api_version: &provider.api_version,
@@ -95,36 +137,7 @@ pub(super) fn run(
         service_account_annotations: account.map(|account| sent(account, provider)),
     };
     let request = serde_json::to_string(&request).map_err(|error| error.to_string())?;
-    let request = Zeroizing::new(request);
-    let mut command = Command::new(program);
-    command
-        .args(&provider.args)
-        .env_clear()
-        .env("PATH", SERVICE_PATH)
-        .envs(provider.env.iter().map(|(name, value)| (name, value)))
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let child = command.spawn();
-    let mut child = child.map_err(|error| format!("cannot be started ({error})"))?;
-    let stdin = child.stdin.take();
-    let streams = (child.stdout.take(), child.stderr.take());
-    let written = run_with_timeout(TIMEOUT, move || {
-        // A provider need not read it.
-        let _ = stdin.map(|mut stdin| writeln!(stdin, "{}", *request));
-        let (stdout, stderr) = streams;
-        (read(stdout), read(stderr))
-    });
-    let Some((stdout, stderr)) = written else {
-        end(&mut child);
-        return Err("did not answer within 60 s, so the kubelet kills it".to_owned());
-    };
-    let status = child.wait().map_err(|error| error.to_string())?;
-    if !status.success() {
-        return Err(format!("failed: {}", one_line(stderr.trim(), MAX_LENGTH)));
-    }
-    decode(&stdout, provider)
+    Ok(Zeroizing::new(request))
 }
 
 /// Returns the annotations that the provider's configuration names.

@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 
 use super::check::AUDIENCE;
 use super::check::CHECK;
-use super::trial;
 use super::trial::Account;
+use super::trial::Plugin;
 use super::trial::Trial;
 use crate::PROGRAM;
 use crate::client_config::kubelet_provider::Provider;
@@ -43,6 +43,8 @@ pub(super) struct Trials<'a> {
     pub(super) account: Option<Account>,
     /// The time, in seconds since 1970.
     pub(super) now: u64,
+    /// The variables of the kubelet.
+    pub(super) environment: Vec<(String, String)>,
 }
 
 /// Reads the token of a service account from a file, or from stdin.
@@ -89,21 +91,26 @@ impl Trials<'_> {
                 patterns.any(|pattern| kubelet_values::matches_host(pattern, host))
             })
             .collect();
+        let plugin = Plugin {
+            provider,
+            program,
+            environment: &self.environment,
+        };
         let attributes = provider.token_attributes.as_ref();
         let mut diagnostics = Vec::new();
         if !attributes.is_some_and(|attributes| attributes.requires_account) {
-            diagnostics.extend(with(provider, program, &matched, None));
+            diagnostics.extend(with(&plugin, &matched, None));
         }
         if attributes.is_some() {
             match &self.account {
                 Some(account) => {
-                    diagnostics.extend(with(provider, program, &matched, Some(account)));
+                    diagnostics.extend(with(&plugin, &matched, Some(account)));
                 }
                 // One is enough, because IAM logs it.
                 None => diagnostics.extend(
                     matched
                         .first()
-                        .map(|host| self.with_made_up_token(provider, program, host)),
+                        .map(|host| self.with_made_up_token(&plugin, host)),
                 ),
             }
         } else if self.account.is_some() {
@@ -117,13 +124,13 @@ impl Trials<'_> {
     }
 
     /// Checks that a pod does not get the node's identity with a token that IAM does not accept.
-    fn with_made_up_token(&self, provider: &Provider, program: &Path, host: &str) -> Diagnostic {
+    fn with_made_up_token(&self, plugin: &Plugin<'_>, host: &str) -> Diagnostic {
         let account = Account {
             token: made_up_token(self.now),
             annotations: BTreeMap::new(),
         };
-        let path = program.display();
-        let reason = match trial::run(program, provider, host, Some(&account)) {
+        let path = plugin.program.display();
+        let reason = match plugin.ask(host, Some(&account)) {
             Ok(Trial::Found(_)) => {
                 return Diagnostic::warning(
                     CHECK,
@@ -145,16 +152,15 @@ impl Trials<'_> {
 
 /// Runs the program once for each registry.
 fn with(
-    provider: &Provider,
-    program: &Path,
+    plugin: &Plugin<'_>,
     hosts: &BTreeSet<&String>,
     account: Option<&Account>,
 ) -> Vec<Diagnostic> {
     let (mut found, mut diagnostics) = (Vec::new(), Vec::new());
-    let path = program.display();
+    let path = plugin.program.display();
     let sent = account.map_or("", |_| " with the token of the service account");
     for host in hosts {
-        match trial::run(program, provider, host, account) {
+        match plugin.ask(host, account) {
             Ok(Trial::Found(seconds)) => {
                 found.push(format!("{host} (kept for {})", time::duration(seconds)));
             }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::path::PathBuf;
 
+use super::distribution::Distribution;
 use super::location::MAX_SIZE;
 use super::location::entries;
 use crate::client_config::kubelet_flags;
@@ -127,6 +128,12 @@ impl Unit {
         let service = format!("{name}.service");
         let mut paths = DIRECTORIES.iter().map(|it| Path::new(it).join(&service));
         paths.find(|path| files.exists(path))
+    }
+
+    /// Reads the units of these names that have files.
+    pub(super) fn read_all(files: &Files<'_>, names: &[&str]) -> Vec<Self> {
+        let units = names.iter().filter_map(|name| Self::read(files, name));
+        units.collect()
     }
 
     /// Reads a unit; `None` if it has no file.
@@ -254,6 +261,25 @@ impl Unit {
         Some((value, file.as_deref()))
     }
 
+    /// Returns the variables of the process.
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
+        let variables = self.variables.iter();
+        variables
+            .map(|(name, (value, _))| (name.clone(), value.clone()))
+            .collect()
+    }
+
+    /// Returns the path of the program that is started last.
+    pub(super) fn program(&self) -> Option<PathBuf> {
+        let program = self.commands.last()?.split_whitespace().next()?;
+        // systemd.service(5), "Special executable prefixes".
+        Some(
+            program
+                .trim_start_matches(['@', '-', ':', '+', '!', '|'])
+                .into(),
+        )
+    }
+
     /// Returns the values of all variables.
     pub(super) fn values(&self) -> impl Iterator<Item = &str> {
         self.variables.values().map(|(value, _)| &**value)
@@ -270,6 +296,16 @@ impl Unit {
         let (path, _) = sources.find(|(_, content)| has_text(content))?;
         Some(path)
     }
+}
+
+/// Returns the variables of the unit that runs the kubelet, such as those for a proxy.
+pub(super) fn environment(
+    root: &Path,
+    distribution: Option<Distribution>,
+) -> Vec<(String, String)> {
+    let names = distribution.unwrap_or(Distribution::Kubeadm).units();
+    let units = Unit::read_all(&Files::new(root), names);
+    units.first().map(Unit::environment).unwrap_or_default()
 }
 
 /// Returns the lines without comments, those that end with a backslash together with the next.

@@ -34,6 +34,9 @@ pub(super) struct Plan {
     pub(super) flags: String,
     /// The units that may run the kubelet, with blanks between them.
     pub(super) unit: String,
+    /// The program of the kubelet: its path, or its name if the unit starts another one.
+    pub(super) kubelet: PathBuf,
+    pub(super) distribution: Distribution,
 }
 
 /// Plans the installation of a program, with a configuration of it alone.
@@ -94,7 +97,19 @@ pub(super) fn plan(
         programs,
         flags,
         unit: unit(distribution, root),
+        kubelet: kubelet(distribution, root),
+        distribution,
     })
+}
+
+/// Returns the program of the kubelet, which is not always in a usual directory.
+fn kubelet(distribution: Distribution, root: &Path) -> PathBuf {
+    let name = Path::new(distribution.program());
+    let files = Files::new(root);
+    let units = Unit::read_all(&files, distribution.units());
+    let programs = units.iter().filter_map(Unit::program);
+    let mut programs = programs.filter(|program| program.ends_with(name) && files.exists(program));
+    programs.next().unwrap_or_else(|| name.to_owned())
 }
 
 fn refuse_unchangeable(distribution: Distribution) -> Result<()> {

@@ -133,7 +133,7 @@ fn systemctl() -> Command {
 }
 
 /// Returns the major and the minor version that a program prints, such as `Kubernetes v1.34.2`.
-pub(super) fn version(program: &str, clock: &dyn Clock) -> Option<(u32, u32)> {
+pub(super) fn version(program: &Path, clock: &dyn Clock) -> Option<(u32, u32)> {
     let mut command = Command::new(program);
     command
         .arg("--version")
