@@ -17,7 +17,8 @@ provide_environment() {
     *) flag=-Crelocation-model=static ;;
     esac
     # The last match takes precedence: the build directory is often inside the workspace.
-    for from in "$PWD=/source" "$build_directory=/build" "$cargo_home=/cargo"; do
+    # With the component rust-src, rustc names the files of the standard library by their paths here.
+    for from in "$PWD=/source" "$build_directory=/build" "$cargo_home=/cargo" "$(standard_library_source)=$(released_source)"; do
         flag+="${flag:+$separator}--remap-path-prefix=$from"
         map+="$(printf %q "-ffile-prefix-map=$from") "
     done
@@ -61,6 +62,16 @@ END
     )
 }
 
+# The source of the standard library, if the component rust-src is installed.
+standard_library_source() {
+    echo "$(rustc --print sysroot)/lib/rustlib/src/rust"
+}
+
+# How rustc names that source without the component.
+released_source() {
+    echo "/rustc/$(rustc --version --verbose | sed -n 's/^commit-hash: //p')"
+}
+
 # Written only if it changed: a newer file makes cargo build again.
 write_program() {
     local path=$1
@@ -88,11 +99,11 @@ build_standard_library() {
     standard_library=$tools/std-$version-$target
     [ ! -d "$standard_library" ] || return 0
     rustup component add rust-src >&2
-    source=$(rustc --print sysroot)/lib/rustlib/src/rust
+    source=$(standard_library_source)
     directory=$standard_library.new
     rm -rf "$directory"
     mkdir -p "$directory/lib/rustlib/$target/lib"
-    map="--remap-path-prefix=$source=/rustc/$(rustc --version --verbose | sed -n 's/^commit-hash: //p')"
+    map="--remap-path-prefix=$source=$(released_source)"
     map+=$'\x1f'"--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
     env --unset=RUSTFLAGS RUSTC_BOOTSTRAP=1 CARGO_PROFILE_DIST_DEBUG=0 \
         "CARGO_ENCODED_RUSTFLAGS=$map"$'\x1f'"-Zforce-unstable-if-unmarked"$'\x1f'"-Ctarget-feature=+crt-static" \
