@@ -10,6 +10,7 @@ use serde_json::json;
 use super::connection::Connection;
 use super::last_response::LastResponse;
 use super::metadata::Metadata;
+use super::metadata::ObjectVersion;
 use super::status::ApiError;
 use crate::http::ApiRequest;
 use crate::http::Http;
@@ -106,23 +107,25 @@ impl Client<'_> {
         self.get(path, "application/json")
     }
 
-    /// Returns the metadata of all objects of a list.
-    pub(crate) fn metadata_list(
+    /// Returns what `reduce` keeps of the metadata of each object of a list.
+    pub(crate) fn metadata_list<U, C: Default + Extend<U>>(
         &self,
         path: &str,
         query: &[(&str, &str)],
-    ) -> Result<Vec<Metadata>, ApiError> {
-        let found = self.list::<MetadataOnly>(path, query, METADATA_LIST)?;
-        Ok(found.into_iter().map(|object| object.metadata).collect())
+        reduce: impl Fn(Metadata) -> Option<U>,
+    ) -> Result<C, ApiError> {
+        let reduce = |object: MetadataOnly| reduce(object.metadata);
+        self.list(path, query, METADATA_LIST, &reduce)
     }
 
-    /// Returns all objects of a list.
-    pub(crate) fn objects<T: DeserializeOwned>(
+    /// Returns what `reduce` keeps of each object of a list.
+    pub(crate) fn objects<T: DeserializeOwned, U, C: Default + Extend<U>>(
         &self,
         path: &str,
         query: &[(&str, &str)],
-    ) -> Result<Vec<T>, ApiError> {
-        self.list(path, query, "application/json")
+        reduce: impl Fn(T) -> Option<U>,
+    ) -> Result<C, ApiError> {
+        self.list(path, query, "application/json", &reduce)
     }
 
     /// Changes an object, and returns its new metadata.
@@ -156,13 +159,13 @@ impl Client<'_> {
     pub(crate) fn delete(
         &self,
         path: &str,
-        metadata: &Metadata,
+        version: &ObjectVersion,
         writing: Writing,
     ) -> Result<(), ApiError> {
         let mut options = json!({
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "preconditions": {"uid": metadata.uid, "resourceVersion": metadata.resource_version},
+            "preconditions": {"uid": version.uid, "resourceVersion": version.resource_version},
         });
         // The API server ignores the query if there is a body (`k8s.io/apiserver`,
         // `endpoints/handlers/delete.go`).
@@ -184,29 +187,33 @@ impl Client<'_> {
         }
     }
 
-    fn list<T: DeserializeOwned>(
+    fn list<T: DeserializeOwned, U, C: Default + Extend<U>>(
         &self,
         path: &str,
         query: &[(&str, &str)],
         accept: &str,
-    ) -> Result<Vec<T>, ApiError> {
+        reduce: &impl Fn(T) -> Option<U>,
+    ) -> Result<C, ApiError> {
         let mut begun = 1;
         loop {
-            match self.list_once(path, query, accept) {
+            match self.list_once(path, query, accept, reduce) {
                 Err(ApiError::Expired) if begun < MAX_LISTS => begun += 1,
                 outcome => return outcome,
             }
         }
     }
 
-    fn list_once<T: DeserializeOwned>(
+    /// Lists objects. Each page is reduced before the next one is read: a large cluster has more
+    /// objects than fit into the memory of a container.
+    fn list_once<T: DeserializeOwned, U, C: Default + Extend<U>>(
         &self,
         path: &str,
         query: &[(&str, &str)],
         accept: &str,
-    ) -> Result<Vec<T>, ApiError> {
+        reduce: &impl Fn(T) -> Option<U>,
+    ) -> Result<C, ApiError> {
         let mut limit = MAX_PAGE;
-        let mut found = Vec::new();
+        let mut found = C::default();
         let mut rest = String::new();
         loop {
             let mut query = query.to_vec();
@@ -223,7 +230,7 @@ impl Client<'_> {
                 outcome => outcome?,
             };
             let page: Items<T> = self.parsed(&response)?;
-            found.extend(page.items.into_iter().flatten());
+            found.extend(page.items.into_iter().flatten().filter_map(reduce));
             if page.metadata.rest.is_empty() || page.metadata.rest == rest {
                 return Ok(found);
             }
@@ -363,6 +370,7 @@ fn query_string(query: &[(&str, &str)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::cell::RefCell;
 
     use super::super::connection::Authentication;
@@ -415,6 +423,61 @@ mod tests {
         assert_eq!(found.map(|metadata| metadata.name).as_deref(), Some("n"));
         let tokens = ["first", "second"].map(|token| Authorization::Bearer(Secret::new(token)));
         assert_eq!(*transport.seen.borrow(), tokens);
+    }
+
+    thread_local! {
+        static OBJECTS: Cell<u32> = const { Cell::new(0) };
+    }
+
+    /// An object that is counted while it is in memory.
+    #[derive(Deserialize)]
+    #[serde(from = "serde_json::Value")]
+    struct Counted(String);
+
+    impl From<serde_json::Value> for Counted {
+        fn from(object: serde_json::Value) -> Self {
+            OBJECTS.set(OBJECTS.get() + 1);
+            Self(object["name"].as_str().unwrap().to_owned())
+        }
+    }
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            OBJECTS.set(OBJECTS.get() - 1);
+        }
+    }
+
+    /// Answers with two pages.
+    struct Pages;
+
+    impl Transport for Pages {
+        fn send(&self, request: Request) -> Result<Response, TransportError> {
+            assert_eq!(OBJECTS.get(), 0, "objects of the page before");
+            if request.url.contains("continue=") {
+                return response(200, r#"{"metadata":{},"items":[{"name":"c"}]}"#);
+            }
+            let page = r#"{"metadata":{"continue":"more"},"items":[{"name":"a"},{"name":"b"}]}"#;
+            response(200, page)
+        }
+    }
+
+    #[test]
+    fn the_objects_of_a_page_are_reduced_before_the_next_page_is_read() {
+        let trust = ServerTrust::default();
+        let authentication = Authentication::None;
+        let connection =
+            Connection::new("https://api.example", trust, authentication, "a file").unwrap();
+        let service = FakeService::answering(Vec::new());
+        let client = Client {
+            connection: &connection,
+            http: Http {
+                transport: &Pages,
+                ..service.http()
+            },
+        };
+        let reduce = |object: Counted| (object.0 != "b").then(|| object.0.clone());
+        let found: Vec<String> = client.objects("/api/v1/things", &[], reduce).unwrap();
+        assert_eq!(found, ["a", "c"]);
     }
 
     #[test]

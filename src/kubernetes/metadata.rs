@@ -11,12 +11,19 @@ use serde_json::Value;
 pub(crate) struct Metadata {
     pub(crate) name: String,
     pub(crate) namespace: String,
-    pub(crate) uid: String,
-    pub(crate) resource_version: String,
+    uid: String,
+    resource_version: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) deletion_timestamp: Option<String>,
     managed_fields: Vec<ManagedFields>,
+}
+
+/// Which object it is, and its state, so that only this one is changed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ObjectVersion {
+    pub(crate) uid: String,
+    pub(crate) resource_version: String,
 }
 
 /// The fields that a manager set.
@@ -30,6 +37,14 @@ struct ManagedFields {
 }
 
 impl Metadata {
+    /// Returns which object it is, and its state.
+    pub(crate) fn version(&self) -> ObjectVersion {
+        ObjectVersion {
+            uid: self.uid.clone(),
+            resource_version: self.resource_version.clone(),
+        }
+    }
+
     /// Returns whether this manager has applied the object.
     pub(crate) fn is_applied_by(&self, manager: &str) -> bool {
         self.applied_by(manager).next().is_some()

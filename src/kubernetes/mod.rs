@@ -19,6 +19,7 @@ pub(crate) use client::Patch;
 pub(crate) use client::Writing;
 pub(crate) use connection::Connection;
 pub(crate) use metadata::Metadata;
+pub(crate) use metadata::ObjectVersion;
 pub(crate) use names::label;
 pub(crate) use names::subdomain;
 pub(crate) use path::object_path;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::managed::State;
 use super::service_accounts::ServiceAccount;
+use super::service_accounts::ServiceAccountObject;
 use super::target::Target;
 use crate::context::Context;
 use crate::credentials::Broker;
@@ -12,6 +13,7 @@ use crate::http::MAX_ATTEMPTS;
 use crate::kubernetes::ApiError;
 use crate::kubernetes::Client;
 use crate::kubernetes::Connection;
+use crate::kubernetes::Metadata;
 use crate::kubernetes::label;
 use crate::kubernetes::object_path;
 use crate::time::Deadline;
@@ -63,30 +65,20 @@ impl<'a> Cluster<'a> {
             .map(|text| ("labelSelector", text))
             .into_iter()
             .collect();
-        let found = self.client.metadata_list("/api/v1/namespaces", &query)?;
-        let lasting = found
-            .into_iter()
-            .filter(|it| it.deletion_timestamp.is_none());
-        let names = lasting.map(|metadata| metadata.name);
-        Ok(names.filter(|name| label(name).is_ok()).collect())
+        let reduce = |it: Metadata| {
+            (it.deletion_timestamp.is_none() && label(&it.name).is_ok()).then_some(it.name)
+        };
+        self.client
+            .metadata_list("/api/v1/namespaces", &query, reduce)
     }
 
     /// Returns the states of the secrets in all namespaces; `None` if each namespace is read by
     /// itself.
     pub(super) fn all_secrets(&self) -> Result<Option<BTreeMap<String, State>>, ApiError> {
-        if !self.target.all_namespaces {
-            return Ok(None);
-        }
-        let field = format!("metadata.name={}", self.target.name);
-        let query = [("fieldSelector", &*field)];
-        let found = readable(self.client.metadata_list("/api/v1/secrets", &query))?;
-        let states = found.map(|found| {
-            let states = found.into_iter();
-            states
-                .map(|it| (it.namespace.clone(), State::of(Some(it))))
-                .collect()
-        });
-        Ok(states)
+        self.in_all_namespaces(&self.target.name, |query| {
+            let reduce = |it: Metadata| Some((it.namespace.clone(), State::of(Some(it))));
+            self.client.metadata_list("/api/v1/secrets", query, reduce)
+        })
     }
 
     /// Returns the state of the secret in a namespace: the listed one, or the one that is read by
@@ -113,32 +105,32 @@ impl<'a> Cluster<'a> {
         &self,
         name: &str,
     ) -> Result<Option<BTreeMap<String, ServiceAccount>>, ApiError> {
+        self.in_all_namespaces(name, |query| {
+            let reduce = |it: ServiceAccountObject| Some(it.into_namespace_and_account());
+            self.client
+                .objects("/api/v1/serviceaccounts", query, reduce)
+        })
+    }
+
+    /// Returns the list of the objects of a name; `None` if each is read by itself: because only
+    /// some namespaces are meant, or because one of the objects is too large, so that the error is
+    /// one of its namespace only.
+    fn in_all_namespaces<T>(
+        &self,
+        name: &str,
+        list: impl FnOnce(&[(&str, &str)]) -> Result<T, ApiError>,
+    ) -> Result<Option<T>, ApiError> {
         if !self.target.all_namespaces {
             return Ok(None);
         }
-        let field = format!("metadata.name={name}");
-        let query = [("fieldSelector", &*field)];
-        let found = self.client.objects("/api/v1/serviceaccounts", &query);
-        let accounts = readable(found)?.map(|found: Vec<ServiceAccount>| {
-            let accounts = found.into_iter();
-            accounts
-                .map(|it| (it.metadata.namespace.clone(), it))
-                .collect()
-        });
-        Ok(accounts)
+        match list(&[("fieldSelector", &format!("metadata.name={name}"))]) {
+            Err(ApiError::TooLarge) => Ok(None),
+            found => found.map(Some),
+        }
     }
 
     /// Returns the path of the secret in a namespace.
     pub(super) fn secret_path(&self, namespace: &str) -> Result<String, ApiError> {
         object_path(namespace, "secrets", &self.target.name)
-    }
-}
-
-/// Returns a list; `None` if one of its objects is too large, so that each is read by itself, and
-/// the error is one of its namespace only.
-fn readable<T>(list: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
-    match list {
-        Err(ApiError::TooLarge) => Ok(None),
-        list => list.map(Some),
     }
 }

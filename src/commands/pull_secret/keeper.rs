@@ -232,7 +232,7 @@ impl<'a> Keeper<'a> {
                 Some(account) if !account.has(&self.plan.target.name) => {
                     accounts.lacking.insert(name.clone(), account);
                 }
-                Some(account) if account.is_ours() => {
+                Some(account) if account.is_ours => {
                     accounts.given.insert(name.clone());
                 }
                 Some(_) => {}
@@ -276,7 +276,7 @@ impl<'a> Keeper<'a> {
             ..content.description.clone()
         };
         let target = cluster.target;
-        let earlier = managed.map(|managed| &managed.metadata);
+        let earlier = managed.map(|managed| &managed.version);
         let manifest =
             description.manifest(namespace, &target.name, &content.docker_config, earlier);
         let patch = Patch::Apply {

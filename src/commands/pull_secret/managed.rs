@@ -11,6 +11,7 @@ use serde_json::json;
 use super::MANAGER;
 use super::schedule::MAX_RENEWAL;
 use crate::kubernetes::Metadata;
+use crate::kubernetes::ObjectVersion;
 use crate::kubernetes::subdomain;
 use crate::secret::Secret;
 use crate::time;
@@ -49,7 +50,7 @@ pub(super) enum State {
 /// A secret that this program made.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Managed {
-    pub(super) metadata: Metadata,
+    pub(super) version: ObjectVersion,
     pub(super) description: Description,
     /// Whether the content and the annotations are as this program applied them.
     is_intact: bool,
@@ -80,7 +81,7 @@ impl State {
             is_intact: metadata.owns(MANAGER, &["f:data", &content])
                 && metadata.owns(MANAGER, &["f:metadata", "f:annotations", &expiry]),
             description: Description::of(&metadata),
-            metadata,
+            version: metadata.version(),
         }))
     }
 
@@ -157,7 +158,7 @@ impl Description {
         namespace: &str,
         name: &str,
         docker_config: &str,
-        earlier: Option<&Metadata>,
+        earlier: Option<&ObjectVersion>,
     ) -> Secret {
         let mut manifest = json!({
             "apiVersion": "v1",

@@ -110,7 +110,7 @@ fn delete(namespace: &str, cluster: &Cluster<'_>, managed: &Managed) -> Result<(
     }
     let path = cluster.secret_path(namespace)?;
     let writing = cluster.target.writing();
-    cluster.client.delete(&path, &managed.metadata, writing)
+    cluster.client.delete(&path, &managed.version, writing)
 }
 
 fn report(

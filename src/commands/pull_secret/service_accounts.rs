@@ -3,6 +3,8 @@
 //! the service account was not changed meanwhile.
 
 use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
@@ -15,33 +17,63 @@ use crate::kubernetes::Patch;
 use crate::kubernetes::object_path;
 use crate::secret::Secret;
 
-/// A service account.
-#[derive(Clone, Debug, Deserialize)]
+/// A service account as the API server returns it.
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ServiceAccount {
-    pub(super) metadata: Metadata,
+pub(super) struct ServiceAccountObject {
+    metadata: Metadata,
     #[serde(default)]
-    image_pull_secrets: Option<Vec<Value>>,
+    image_pull_secrets: Option<Box<[Entry]>>,
+}
+
+/// What is used of a service account. Those of all namespaces are in memory at once.
+#[derive(Clone, Debug)]
+pub(super) struct ServiceAccount {
+    resource_version: String,
+    /// Whether this program was the last to change its pull secrets.
+    pub(super) is_ours: bool,
+    pull_secrets: Box<[Entry]>,
+}
+
+/// A pull secret of a service account.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Entry {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
+impl ServiceAccountObject {
+    /// Returns the namespace, and what is used of the service account.
+    pub(super) fn into_namespace_and_account(self) -> (String, ServiceAccount) {
+        let account = ServiceAccount {
+            resource_version: self.metadata.version().resource_version,
+            is_ours: self
+                .metadata
+                .was_updated_by(MANAGER, &["f:imagePullSecrets"]),
+            pull_secrets: self.image_pull_secrets.unwrap_or_default(),
+        };
+        (self.metadata.namespace, account)
+    }
+}
+
+impl Entry {
+    fn is(&self, secret: &str) -> bool {
+        self.name.as_deref() == Some(secret)
+    }
 }
 
 impl ServiceAccount {
     /// Returns whether the secret is one of its pull secrets.
     pub(super) fn has(&self, secret: &str) -> bool {
-        let entries = self.image_pull_secrets.iter().flatten();
-        entries.into_iter().any(|entry| entry["name"] == secret)
-    }
-
-    /// Returns whether this program was the last to change its pull secrets.
-    pub(super) fn is_ours(&self) -> bool {
-        let field = ["f:imagePullSecrets"];
-        self.metadata.was_updated_by(MANAGER, &field)
+        self.pull_secrets.iter().any(|entry| entry.is(secret))
     }
 
     /// Returns its pull secrets with this one as the last, or without it.
     fn with(&self, secret: &str, is_wanted: bool) -> Value {
-        let entries = self.image_pull_secrets.iter().flatten();
-        let others = entries.filter(|entry| entry["name"] != secret).cloned();
-        let mut entries: Vec<Value> = others.collect();
+        let others = self.pull_secrets.iter().filter(|entry| !entry.is(secret));
+        let mut entries: Vec<Value> = others.map(|entry| json!(entry)).collect();
         if is_wanted {
             entries.push(json!({"name": secret}));
         }
@@ -60,7 +92,8 @@ impl Cluster<'_> {
         namespace: &str,
         name: &str,
     ) -> Result<Option<ServiceAccount>, ApiError> {
-        self.client.object(&path(namespace, name)?)
+        let found: Option<ServiceAccountObject> = self.client.object(&path(namespace, name)?)?;
+        Ok(found.map(|object| object.into_namespace_and_account().1))
     }
 
     /// Adds the secret to the pull secrets of a service account, or removes it. Returns whether
@@ -81,7 +114,7 @@ impl Cluster<'_> {
                 return Ok(false);
             }
             let document = json!({
-                "metadata": {"resourceVersion": account.metadata.resource_version},
+                "metadata": {"resourceVersion": account.resource_version},
                 "imagePullSecrets": account.with(secret, is_wanted),
             });
             let outcome = self.client.patch(
