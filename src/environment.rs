@@ -45,6 +45,10 @@ pub const BACKGROUND_REFRESH: &str = "ICR_BACKGROUND_REFRESH";
 /// The key of the annotation of a service account with its trusted profile.
 pub const SERVICE_ACCOUNT_ANNOTATION: &str = "ICR_SERVICE_ACCOUNT_ANNOTATION";
 
+/// The trusted profile of service accounts without an annotation. It does not change the node's
+/// identity, as [`COMPUTE_RESOURCE_PROFILE`] does.
+pub const SERVICE_ACCOUNT_PROFILE: &str = "ICR_SERVICE_ACCOUNT_PROFILE";
+
 /// The user's home directory, which replaces `~/` in a settings file.
 pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 

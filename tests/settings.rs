@@ -86,6 +86,7 @@ fn every_value_is_shown_with_its_origin() {
         .set("ICR_PROFILE", "team-b")
         .set("ICR_SOURCE", "vpc")
         .set("ICR_BACKGROUND_REFRESH", "false")
+        .set("ICR_SERVICE_ACCOUNT_PROFILE", "Profile-1")
         .set("IBMCLOUD_IAM_API_ENDPOINT", "https://iam.example.com");
     let table = answer(&env, &["settings"]);
     let home = text(&env.path("home/team-b.env"));
@@ -97,6 +98,11 @@ fn every_value_is_shown_with_its_origin() {
         ("attempt-timeout", "10", "default"),
         ("background-refresh", "false", "$ICR_BACKGROUND_REFRESH"),
         ("working-directory-credentials", "false", "default"),
+        (
+            "service-account-profile",
+            "Profile-1",
+            "$ICR_SERVICE_ACCOUNT_PROFILE",
+        ),
         ("profile", "team-b", "$ICR_PROFILE"),
         ("source", "vpc", "$ICR_SOURCE"),
         (
@@ -155,7 +161,7 @@ fn json_contains_the_same_as_the_table() {
             &json!({"kind": "variable", "name": "ICR_NAMESPACE"})
         )
     );
-    assert_eq!(shown["settings"].as_object().unwrap().len(), 14);
+    assert_eq!(shown["settings"].as_object().unwrap().len(), 15);
     assert_eq!(
         shown["registries"],
         json!([{"host": "eu9.icr.io", "origin": from_file}])

@@ -121,7 +121,7 @@ fn to_text(answer: &SettingsAnswer<'_>, in_use: Option<Backend>, screen: Screen)
     )
 }
 
-fn value_rows(values: &ValuesJson<'_>) -> [[String; 3]; 14] {
+fn value_rows(values: &ValuesJson<'_>) -> [[String; 3]; 15] {
     fn of<T: ToString>(key: &str, setting: &SettingJson<'_, T>) -> [String; 3] {
         row(key, &setting.value.to_string(), &setting.origin)
     }
@@ -143,6 +143,7 @@ fn value_rows(values: &ValuesJson<'_>) -> [[String; 3]; 14] {
             "service-account-annotation",
             &values.service_account_annotation,
         ),
+        optional("service-account-profile", &values.service_account_profile),
         of("service-account-fallback", &values.service_account_fallback),
         optional("proxy", &values.proxy),
         optional("no-proxy", &values.no_proxy),

@@ -121,6 +121,7 @@ fn credential(
         token,
         annotations: &request.annotations,
         profile_key: &settings.annotation,
+        profile: settings.profile.as_ref(),
     };
     let outcome = broker.get_for_service_account(registry, &account);
     match (outcome, settings.fallback) {

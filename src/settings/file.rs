@@ -29,6 +29,7 @@ use crate::error::Result;
 use crate::fs;
 use crate::fs::TrustedUsers;
 use crate::http::proxy::Proxy;
+use crate::iam::trusted_profile::TrustedProfile;
 use crate::registry::Registry;
 use crate::text::repeatable::quoted;
 
@@ -58,6 +59,7 @@ struct FileTable {
     registry: BTreeMap<Spanned<String>, RegistryTable>,
     service_account_annotation: Option<Spanned<String>>,
     service_account_fallback: Option<Spanned<String>>,
+    service_account_profile: Option<Spanned<String>>,
     working_directory_credentials: Option<bool>,
 }
 
@@ -216,6 +218,13 @@ impl Settings {
             file.service_account_fallback,
             |name| ServiceAccountFallback::parse(&name),
             |settings, value| settings.service_accounts.fallback = value,
+        )?;
+        self.apply_value(
+            document,
+            "service-account-profile",
+            file.service_account_profile,
+            |text| TrustedProfile::parse(&text),
+            |settings, value| settings.service_accounts.profile = Some(value),
         )?;
         self.override_with(
             "background-refresh",

@@ -2,6 +2,7 @@
 
 use super::invalid::Invalid;
 use super::name::named;
+use crate::iam::trusted_profile::TrustedProfile;
 use crate::text::repeatable::quoted;
 
 /// The key of the annotation with the trusted profile, unless the settings name another one.
@@ -15,6 +16,8 @@ const MAX_KEY: usize = 253 + 1 + 63;
 pub struct ServiceAccounts {
     /// The key of the annotation with the trusted profile.
     pub annotation: String,
+    /// The trusted profile of those without the annotation.
+    pub profile: Option<TrustedProfile>,
     /// Which identity a service account gets whose token cannot be exchanged.
     pub fallback: ServiceAccountFallback,
 }
@@ -23,6 +26,7 @@ impl Default for ServiceAccounts {
     fn default() -> Self {
         Self {
             annotation: PROFILE_ANNOTATION.to_owned(),
+            profile: None,
             fallback: ServiceAccountFallback::None,
         }
     }

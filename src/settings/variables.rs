@@ -15,6 +15,7 @@ use crate::http::proxy;
 use crate::http::proxy::Proxies;
 use crate::http::proxy::ProxyOrigin;
 use crate::iam::endpoint::Endpoint;
+use crate::iam::trusted_profile::TrustedProfile;
 
 impl Settings {
     pub(super) fn apply_variables(&mut self, environment: &Environment) -> Result<()> {
@@ -48,6 +49,15 @@ impl Settings {
             environment,
             |_, key| annotation(key),
             |settings, value| settings.service_accounts.annotation = value,
+        )?;
+        self.apply_variable(
+            (
+                environment::SERVICE_ACCOUNT_PROFILE,
+                "service-account-profile",
+            ),
+            environment,
+            |_, text| TrustedProfile::parse(text),
+            |settings, value| settings.service_accounts.profile = Some(value),
         )?;
         self.apply_endpoint_variables(environment)?;
         self.apply_variable(

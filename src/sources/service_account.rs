@@ -13,7 +13,7 @@ use super::environment_profile;
 use super::grant_input::GrantInput;
 use super::source_identity::SourceIdentity;
 use crate::digest;
-use crate::environment::COMPUTE_RESOURCE_PROFILE;
+use crate::environment::SERVICE_ACCOUNT_PROFILE;
 use crate::error::Error;
 use crate::error::Result;
 use crate::iam::jwt;
@@ -41,6 +41,8 @@ pub struct ServiceAccount<'a> {
     pub annotations: &'a BTreeMap<String, String>,
     /// The key of the annotation with the trusted profile.
     pub profile_key: &'a str,
+    /// The trusted profile without this annotation.
+    pub profile: Option<&'a TrustedProfile>,
 }
 
 /// The claims of a token (Kubernetes documentation, "Configure Service Accounts for Pods").
@@ -96,7 +98,7 @@ impl Audience {
 }
 
 /// Returns the identity of a service account: the trusted profile of its annotation, otherwise
-/// that of the settings or of `$IBMCLOUD_CR_PROFILE`.
+/// that of service accounts, otherwise that of the registry's profile or of `$IBMCLOUD_CR_PROFILE`.
 ///
 /// # Errors
 /// No profile is named, the annotation is invalid, or the text is certainly no token.
@@ -140,10 +142,13 @@ fn profile(
         return TrustedProfile::parse(text)
             .map_err(|reason| Error::user(format!("the annotation {key} of {title} {reason}")));
     }
+    if let Some(profile) = account.profile {
+        return Ok(profile.clone());
+    }
     let profile = environment_profile::of_compute_resource(context)?;
     profile.ok_or_else(|| {
         Error::user(format!("no trusted profile is named for {title}")).with_hint(format!(
-            "Add the annotation {key} to it and to optionalServiceAccountAnnotationKeys in the kubelet's configuration, or set {COMPUTE_RESOURCE_PROFILE} there"
+            "Add the annotation {key} to it and to optionalServiceAccountAnnotationKeys in the kubelet's configuration, or set {SERVICE_ACCOUNT_PROFILE} there"
         ))
     })
 }
@@ -260,6 +265,7 @@ mod tests {
             token: &Secret::new(token),
             annotations: &annotation.into_iter().collect(),
             profile_key: KEY,
+            profile: None,
         };
         machine.look("us.icr.io", |_, context| {
             let identity = service_account_identity(&account, context)?;
@@ -276,7 +282,7 @@ mod tests {
             "no trusted profile",
             "build/deployer",
             KEY,
-            "IBMCLOUD_CR_PROFILE",
+            "ICR_SERVICE_ACCOUNT_PROFILE",
         ] {
             assert!(error.contains(part), "{error}");
         }

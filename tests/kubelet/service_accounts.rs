@@ -101,6 +101,46 @@ fn the_profile_of_the_annotation_is_used_otherwise_that_of_the_node() {
 }
 
 #[test]
+fn the_profile_of_service_accounts_leaves_the_nodes_identity_as_it_is() {
+    let Some((env, provider)) = tokens() else {
+        return;
+    };
+    let accounts = env.cloud.accounts();
+    accounts.enable_metadata(&[icr_emulator::MetadataApi::Identity]);
+    accounts.link_default_profile("Profile-of-machine");
+    let annotated = account("build", "deployer", 1, Some("Profile-annotated"));
+    let plain = account("build", "plain", 1, None);
+    env.add_compute_resource_token(&annotated.token, &["Profile-annotated"]);
+    env.add_compute_resource_token(&plain.token, &["Profile-1", "Profile-2"]);
+    let settings = env.file("node.toml", "service-account-profile = \"Profile-2\"\n");
+    let settings = settings.to_string_lossy();
+    let provider = with(&provider, "ICR_SOURCE", "vpc");
+    let provider = with(&provider, "IBMCLOUD_CR_VPC_URL", &env.cloud.url());
+    let of_settings = with(&provider, "ICR_CONFIG", &settings);
+    let of_variable = with(&of_settings, "ICR_SERVICE_ACCOUNT_PROFILE", "Profile-1");
+    for (provider, profile) in [(of_settings, "Profile-2"), (of_variable, "Profile-1")] {
+        let kubelet = Kubelet::new(provider);
+        for (account, profile) in [
+            (Some(&annotated), "Profile-annotated"),
+            (Some(&plain), profile),
+            (None, "Profile-of-machine"),
+        ] {
+            let logins = kubelet.logins(IMAGE, account);
+            assert_eq!(
+                owner(&logins),
+                format!("iam-{profile}"),
+                "{:?}",
+                kubelet.log()
+            );
+        }
+    }
+    let invalid = Kubelet::new(with(&provider, "ICR_SERVICE_ACCOUNT_PROFILE", "Profile- 1"));
+    assert_eq!(invalid.logins(IMAGE, Some(&plain)), []);
+    let log = invalid.log().join("");
+    assert!(log.contains("$ICR_SERVICE_ACCOUNT_PROFILE"), "{log}");
+}
+
+#[test]
 fn another_annotation_can_be_chosen() {
     let Some((env, mut provider)) = tokens() else {
         return;

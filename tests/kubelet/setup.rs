@@ -124,7 +124,12 @@ fn service_accounts_need_attributes_and_rights() {
     );
     assert_eq!(attributes["cacheType"].as_str(), Some("ServiceAccount"));
     assert_eq!(attributes["requireServiceAccount"].as_bool(), Some(false));
-    assert_eq!(provider["env"][0]["value"].as_str(), Some("Profile-1"));
+    let variable = &provider["env"][0];
+    assert_eq!(
+        variable["name"].as_str(),
+        Some("ICR_SERVICE_ACCOUNT_PROFILE")
+    );
+    assert_eq!(variable["value"].as_str(), Some("Profile-1"));
     assert!(text.contains("request-serviceaccounts-token-audience"));
     let rights = config(&env, &["--service-accounts", "--only", "rbac"]);
     let documents = YamlLoader::load_from_str(&rights).expect("YAML");

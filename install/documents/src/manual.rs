@@ -47,7 +47,7 @@ const SECTIONS: [(&str, &[(&str, &str)]); 2] = [
                 "The only settings file to read, instead of those under FILES.",
             ),
             (
-                "ICR_KEYCHAIN, ICR_NAMESPACE, ICR_BACKGROUND_REFRESH, ICR_SERVICE_ACCOUNT_ANNOTATION",
+                "ICR_KEYCHAIN, ICR_NAMESPACE, ICR_BACKGROUND_REFRESH, ICR_SERVICE_ACCOUNT_ANNOTATION, ICR_SERVICE_ACCOUNT_PROFILE",
                 "Like the settings of these names.",
             ),
             (

@@ -21,6 +21,7 @@ use crate::commands::print;
 use crate::context::Context;
 use crate::context::Stdio;
 use crate::environment::COMPUTE_RESOURCE_PROFILE;
+use crate::environment::SERVICE_ACCOUNT_PROFILE;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
@@ -317,10 +318,10 @@ fn annotation_check(provider: &Provider, settings: &Settings) -> Option<Diagnost
     let attributes = provider.token_attributes.as_ref()?;
     let key = &settings.service_accounts.annotation;
     let is_sent = attributes.annotations.contains(key);
-    let has_profile = provider
-        .env
-        .iter()
-        .any(|(name, _)| name == COMPUTE_RESOURCE_PROFILE);
+    let profiles = [SERVICE_ACCOUNT_PROFILE, COMPUTE_RESOURCE_PROFILE];
+    let mut variables = provider.env.iter();
+    let has_profile = settings.service_accounts.profile.is_some()
+        || variables.any(|(name, _)| profiles.contains(&&**name));
     (!is_sent && !has_profile).then(|| {
         let message = format!(
             "the kubelet does not send the annotation {key}, which names the trusted profile"

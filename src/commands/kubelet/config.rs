@@ -9,7 +9,7 @@ use crate::commands::registry_at;
 use crate::context::Context;
 use crate::context::Stdio;
 use crate::environment;
-use crate::environment::COMPUTE_RESOURCE_PROFILE;
+use crate::environment::SERVICE_ACCOUNT_PROFILE;
 use crate::error::Error;
 use crate::error::Result;
 use crate::iam::trusted_profile::TrustedProfile;
@@ -119,7 +119,7 @@ pub(super) fn provider_config(
     let hosts = hosts(&arguments.registries, context)?;
     let profile = arguments.profile.as_deref();
     let profile = profile.map(checked_profile).transpose()?;
-    let profile = profile.map(|profile| Ok((COMPUTE_RESOURCE_PROFILE, profile)));
+    let profile = profile.map(|profile| Ok((SERVICE_ACCOUNT_PROFILE, profile)));
     let given = arguments.variables.iter().filter(|text| !text.is_empty());
     let variables = given.map(|text| checked_variable(text)).chain(profile);
     let variables: Result<Vec<(&str, &str)>> = variables.collect();
@@ -221,7 +221,7 @@ mod tests {
         let text = config(
             &hosts,
             Some("example.com/profile"),
-            &[(COMPUTE_RESOURCE_PROFILE, "Profile-1")],
+            &[(SERVICE_ACCOUNT_PROFILE, "Profile-1")],
         );
         expect_test::expect![[r#"
             apiVersion: kubelet.config.k8s.io/v1
@@ -235,7 +235,7 @@ mod tests {
                 defaultCacheDuration: "0s"
                 args: ["kubelet"]
                 env:
-                  - name: IBMCLOUD_CR_PROFILE
+                  - name: ICR_SERVICE_ACCOUNT_PROFILE
                     value: "Profile-1"
                 tokenAttributes:
                   serviceAccountTokenAudience: iam

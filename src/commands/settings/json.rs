@@ -43,6 +43,8 @@ pub(super) struct ValuesJson<'a> {
     pub(super) working_directory_credentials: SettingJson<'a, bool>,
     /// The key of the annotation with the trusted profile of a service account.
     pub(super) service_account_annotation: SettingJson<'a, &'a str>,
+    /// The trusted profile of service accounts without the annotation; null for none.
+    pub(super) service_account_profile: SettingJson<'a, Option<&'a str>>,
     /// Which identity a service account gets whose token cannot be exchanged: `none` or `node`.
     pub(super) service_account_fallback: SettingJson<'a, &'static str>,
     /// The URL of the proxy, without user name and password; null for none.
@@ -204,6 +206,11 @@ impl<'a> ValuesJson<'a> {
                 "service-account-annotation",
                 &settings.service_accounts.annotation,
             ),
+            service_account_profile: SettingJson::new(
+                settings,
+                "service-account-profile",
+                settings.service_accounts.profile.as_ref().map(profile_text),
+            ),
             service_account_fallback: SettingJson::new(
                 settings,
                 "service-account-fallback",
@@ -247,15 +254,14 @@ impl<'a> OriginJson<'a> {
 
 impl<'a> ProfileJson<'a> {
     fn new(profile: &'a Profile, settings: &'a Settings) -> Self {
-        let (trusted_profile, account) = match &profile.trusted_profile {
-            None => (None, None),
-            Some(TrustedProfile::Id(text) | TrustedProfile::Crn(text)) => (Some(&**text), None),
-            Some(TrustedProfile::Name { name, account }) => (Some(&**name), account.as_deref()),
+        let account = match &profile.trusted_profile {
+            Some(TrustedProfile::Name { account, .. }) => account.as_deref(),
+            _ => None,
         };
         Self {
             name: &profile.name,
             source: profile.source.map(|source| source.name()),
-            trusted_profile,
+            trusted_profile: profile.trusted_profile.as_ref().map(profile_text),
             account,
             iam_endpoint: profile.iam_endpoint.as_ref().map(|it| it.base()),
             private_endpoints: profile.private_endpoints,
@@ -268,4 +274,12 @@ impl<'a> ProfileJson<'a> {
 
 fn text(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// Returns the ID, the CRN or the name of a trusted profile.
+fn profile_text(profile: &TrustedProfile) -> &str {
+    match profile {
+        TrustedProfile::Id(text) | TrustedProfile::Crn(text) => text,
+        TrustedProfile::Name { name, .. } => name,
+    }
 }
