@@ -8,6 +8,7 @@ use yaml_rust2::Yaml;
 use yaml_rust2::yaml::Hash;
 
 use super::kubelet_values::go_seconds;
+use super::kubelet_values::is_image_pattern;
 use super::kubelet_values::is_qualified_name;
 use crate::text::repeatable;
 use crate::text::yaml;
@@ -18,6 +19,12 @@ const PROTOCOLS: [&str; 3] = [
     "credentialprovider.kubelet.k8s.io/v1beta1",
     "credentialprovider.kubelet.k8s.io/v1alpha1",
 ];
+
+/// What some editors write at the beginning of a file.
+pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The version of the configuration that has `tokenAttributes`.
+const WITH_TOKENS: &str = "kubelet.config.k8s.io/v1";
 
 /// An entry of `providers`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -55,10 +62,9 @@ pub struct TokenAttributes {
 /// The reasons for which the kubelet does not start. They name keys, not values, which may be
 /// secrets.
 pub fn parse(text: &str) -> Result<Vec<Provider>, Vec<String>> {
-    let documents = yaml::parse_1_1(text).map_err(|reason| vec![format!("it {reason}")])?;
     let mut reader = Reader::default();
-    let providers = match &documents[..] {
-        [Yaml::Hash(file)] => reader.file(file),
+    let providers = match first_document(text).map_err(|reason| vec![format!("it {reason}")])? {
+        Some(Yaml::Hash(file)) => reader.file(&file),
         _ => {
             reader.refuse("", "it has to be one object");
             Vec::new()
@@ -69,6 +75,18 @@ pub fn parse(text: &str) -> Result<Vec<Provider>, Vec<String>> {
     } else {
         Err(reader.errors)
     }
+}
+
+/// Returns whether the kubelet knows `tokenAttributes` in a configuration of this version.
+pub(super) fn knows_tokens(text: &str) -> bool {
+    let document = first_document(text).ok().flatten();
+    document.is_some_and(|document| document["apiVersion"].as_str() == Some(WITH_TOKENS))
+}
+
+/// Returns the first document, after a byte order mark: the kubelet reads no other one.
+fn first_document(text: &str) -> Result<Option<Yaml>, String> {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    Ok(yaml::parse_1_1(text)?.into_iter().next())
 }
 
 /// Collects the errors of one file.
@@ -114,6 +132,10 @@ impl Reader {
                 continue;
             };
             let provider = self.provider(entry, &place);
+            if provider.token_attributes.is_some() && version != WITH_TOKENS {
+                let reason = "has tokenAttributes, which needs the apiVersion kubelet.config.k8s.io/v1 of the file";
+                self.refuse(&place, reason);
+            }
             if !names.insert(provider.name.clone()) {
                 self.refuse(&format!("{place}.name"), "is that of another provider");
             }
@@ -150,6 +172,11 @@ impl Reader {
         if match_images.is_empty() {
             self.refuse(&format!("{place}.matchImages"), "is missing or empty");
         }
+        let invalid = match_images.iter().position(|it| !is_image_pattern(it));
+        if let Some(index) = invalid {
+            let reason = "has to be a host, with a port in digits and a path or without them";
+            self.refuse(&format!("{place}.matchImages[{index}]"), reason);
+        }
         let duration = self.text(entry, place, "defaultCacheDuration");
         let duration = duration.as_deref().and_then(go_seconds);
         if duration.is_none() {
@@ -169,11 +196,13 @@ impl Reader {
 
     fn env(&mut self, entry: &Hash, place: &str) -> Vec<(String, String)> {
         let place = format!("{place}.env");
-        let Some(Yaml::Array(variables)) = get(entry, "env") else {
-            if get(entry, "env").is_some() {
+        let variables = match get(entry, "env") {
+            None | Some(Yaml::Null) => return Vec::new(),
+            Some(Yaml::Array(variables)) => variables,
+            Some(_) => {
                 self.refuse(&place, "has to be a list");
+                return Vec::new();
             }
-            return Vec::new();
         };
         let mut env = Vec::new();
         for (index, variable) in variables.iter().enumerate() {
@@ -199,6 +228,7 @@ impl Reader {
         let place = format!("{place}.tokenAttributes");
         let attributes = match get(entry, "tokenAttributes")? {
             Yaml::Hash(attributes) => attributes,
+            Yaml::Null => return None,
             _ => {
                 self.refuse(&place, "has to be an object");
                 return None;
@@ -369,8 +399,34 @@ providers:
     }
 
     #[test]
+    fn what_the_kubelet_accepts_is_no_error() {
+        let without_tokens = VALID.split("    tokenAttributes:").next().unwrap();
+        for text in [
+            format!("{without_tokens}    tokenAttributes:\n"),
+            format!("{VALID}---\n"),
+            format!("---{VALID}---\na: second document\n"),
+            format!("{BYTE_ORDER_MARK}{VALID}"),
+            VALID.replace("env: [{name: A, value: \"b\"}]", "env:\n    # - name: A"),
+            VALID.replace("\"us.icr.io\"", "\"us.icr.io:443\", 'u*.*:/x%20y'"),
+        ] {
+            assert_eq!(parse(&text).map(|it| it.len()), Ok(1), "{text}");
+        }
+    }
+
+    #[test]
     fn what_ends_the_kubelet_is_an_error() {
         for (from, to, reason) in [
+            (
+                "kubelet.config.k8s.io/v1",
+                "kubelet.config.k8s.io/v1beta1",
+                "needs the apiVersion kubelet.config.k8s.io/v1 of the file",
+            ),
+            ("us.icr.io\"", "us.icr.io:*\"", "matchImages[0] has to be"),
+            (
+                "us.icr.io\"",
+                "us.icr.io\", \"a b\"",
+                "matchImages[1] has to be",
+            ),
             ("kind: Cred", "kind: Cert", "kind has to be"),
             (
                 "kubelet.config.k8s.io/v1",

@@ -4,7 +4,9 @@
 use serde_json::Value;
 use yaml_rust2::Yaml;
 
+use super::kubelet_provider::BYTE_ORDER_MARK;
 use super::kubelet_provider::Provider;
+use super::kubelet_provider::knows_tokens;
 use super::kubelet_provider::parse;
 use crate::text::yaml;
 
@@ -26,12 +28,30 @@ pub fn with_provider(text: &str, own: &str) -> Option<String> {
     }
     expected.retain(|other| other.name != *name);
     expected.push(provider.clone());
-    let changed = if serde_json::from_str::<Value>(text).is_ok() {
+    let changed = if json_in(text).is_some() {
         json_with(text, own, name)
     } else {
         yaml_with(text, own, name)
     }?;
     is_as_expected(&changed, &expected).then_some(changed)
+}
+
+/// Returns why [`with_provider`] cannot change a text.
+pub fn reason_against(text: &str, own: &str) -> String {
+    let own_has_tokens =
+        parse(own).is_ok_and(|own| own.iter().any(|it| it.token_attributes.is_some()));
+    match parse(text) {
+        Err(reasons) => reasons.join("; "),
+        Ok(_) if own_has_tokens && !knows_tokens(text) => {
+            "tokens of service accounts need 'apiVersion: kubelet.config.k8s.io/v1' in it"
+                .to_owned()
+        }
+        Ok(_) => "it is not written with a line for each key".to_owned(),
+    }
+}
+
+fn json_in(text: &str) -> Option<Value> {
+    serde_json::from_str(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)).ok()
 }
 
 /// Returns a configuration without a provider; `Some("")` if there is no other one, which the
@@ -42,13 +62,13 @@ pub fn without_provider(text: &str, name: &str) -> Option<String> {
     if expected.is_empty() {
         return Some(String::new());
     }
-    let changed = match serde_json::from_str::<Value>(text) {
-        Ok(mut value) => {
+    let changed = match json_in(text) {
+        Some(mut value) => {
             let providers = value.get_mut(PROVIDERS)?.as_array_mut()?;
             providers.retain(|provider| provider["name"] != name);
             serde_json::to_string_pretty(&value).ok()? + "\n"
         }
-        Err(_) => Items::find(text)?.without(name),
+        None => Items::find(text)?.without(name),
     };
     is_as_expected(&changed, &expected).then_some(changed)
 }
@@ -61,7 +81,7 @@ fn is_as_expected(text: &str, expected: &[Provider]) -> bool {
 }
 
 fn json_with(text: &str, own: &str, name: &str) -> Option<String> {
-    let mut value: Value = serde_json::from_str(text).ok()?;
+    let mut value = json_in(text)?;
     let documents = yaml::parse(own).ok()?;
     let own = json_of(&documents.first()?[PROVIDERS][0])?;
     let providers = value.get_mut(PROVIDERS)?.as_array_mut()?;
@@ -188,7 +208,7 @@ impl<'a> Items<'a> {
             return false;
         };
         let is_key = before.trim().is_empty() || before.trim() == "-";
-        let value = rest.strip_prefix("name:").unwrap_or_default();
+        let value = after_key(rest, "name").unwrap_or_default();
         let value = value.split(" #").next().unwrap_or_default().trim();
         is_key && value.trim_matches(['"', '\'']) == name
     }
@@ -196,10 +216,20 @@ impl<'a> Items<'a> {
 
 fn list_line(lines: &[&str]) -> Option<usize> {
     let is_list = |line: &&str| {
-        let rest = line.strip_prefix("providers:").map(str::trim);
+        let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+        let rest = after_key(line, PROVIDERS).map(str::trim);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
     };
     lines.iter().position(is_list)
+}
+
+/// Returns what is after a key at the beginning of a line, which may have quotation marks.
+fn after_key<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    let mut quotes = ["", "\"", "'"].into_iter();
+    quotes.find_map(|quote| {
+        let rest = line.strip_prefix(quote)?.strip_prefix(key)?;
+        rest.strip_prefix(quote)?.strip_prefix(':')
+    })
 }
 
 fn is_comment(line: &str) -> bool {
@@ -252,6 +282,42 @@ mod tests {
             without_end, None,
             "it has no kind, so the kubelet refuses it"
         );
+    }
+
+    #[test]
+    fn files_of_other_programs_are_changed_and_restored() {
+        let quoted = ECR.replace("providers:", "\"providers\":");
+        let quoted = quoted.replace("- name:", "- 'name':");
+        for text in [
+            quoted,
+            format!("\u{feff}{ECR}---\n# no more\n"),
+            format!("\u{feff}{}", ECR.split_once('\n').unwrap().1),
+            format!("---\n{ECR}---\nproviders:\n- x\n"),
+            ECR.replace('\n', "\r\n"),
+        ] {
+            let with = with_provider(&text, OWN).expect(&text);
+            assert_eq!(parse(&with).unwrap().len(), 2, "{with}");
+            assert_eq!(without_provider(&with, "icr"), Some(text));
+        }
+    }
+
+    #[test]
+    fn the_reason_against_a_change_is_named() {
+        let tokens = format!(
+            "{OWN}    tokenAttributes:\n      serviceAccountTokenAudience: iam\n      cacheType: ServiceAccount\n      requireServiceAccount: true\n"
+        );
+        let older = ECR.replace("kubelet.config.k8s.io/v1", "kubelet.config.k8s.io/v1beta1");
+        let flow = "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders: [{name: x, apiVersion: credentialprovider.kubelet.k8s.io/v1, matchImages: [a], defaultCacheDuration: 1h}]\n";
+        assert!(with_provider(ECR, &tokens).is_some() && with_provider(&older, OWN).is_some());
+        for (text, reason) in [
+            (&*older, "need 'apiVersion"),
+            (flow, "a line for each key"),
+            ("providers:", "apiVersion has to be"),
+        ] {
+            assert_eq!(with_provider(text, &tokens), None);
+            let found = reason_against(text, &tokens);
+            assert!(found.contains(reason), "{found}");
+        }
     }
 
     #[test]

@@ -58,6 +58,27 @@ pub fn go_seconds(text: &str) -> Option<u64> {
     seconds.filter(|_| is_valid)
 }
 
+/// Returns whether the kubelet can read a pattern of images, for which it uses Go's `url.Parse`.
+pub(super) fn is_image_pattern(pattern: &str) -> bool {
+    let has_control = pattern.bytes().any(|it| it.is_ascii_control());
+    let end = pattern.find(['/', '?', '#']).unwrap_or(pattern.len());
+    let (authority, rest) = pattern.split_at(end);
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let has_port = |(_, port): (&str, &str)| port.bytes().all(|it| it.is_ascii_digit());
+    let is_host = |it: u8| it.is_ascii_alphanumeric() || !it.is_ascii() || HOST_BYTES.contains(&it);
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    !has_control
+        && host.bytes().all(is_host)
+        && host.rsplit_once(':').is_none_or(has_port)
+        && path.split('%').skip(1).all(|after| {
+            let digits = after.as_bytes().get(..2);
+            digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        })
+}
+
+/// The bytes that a host may have besides letters and digits (Go, `net/url`, `shouldEscape`).
+const HOST_BYTES: &[u8] = b"-_.~!$&'()*+,;=:[]<>\"";
+
 /// Returns whether a pattern matches images of a host without a port: label by label, with `*`
 /// inside of labels. The path of a pattern is not compared.
 pub fn matches_host(pattern: &str, host: &str) -> bool {
@@ -99,6 +120,25 @@ mod tests {
             ("us.icr.io:443", "us.icr.io", false),
         ] {
             assert_eq!(matches_host(pattern, host), expected, "{pattern} {host}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_go_cannot_read_are_found() {
+        for valid in [
+            "",
+            "us.icr.io",
+            "*.icr.io:443/ns/*",
+            "a:",
+            "b/%41",
+            "ü.example",
+        ] {
+            assert!(is_image_pattern(valid), "{valid}");
+        }
+        for invalid in [
+            "a:*", "a b", "a:x/y", "a\n", "a%zz", "b/%4", "a|b", "a\\b", "a/\u{7f}",
+        ] {
+            assert!(!is_image_pattern(invalid), "{invalid:?}");
         }
     }
 

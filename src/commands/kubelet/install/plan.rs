@@ -157,7 +157,8 @@ fn config_text(path: &Path, own: &str) -> Result<String> {
         return Ok(own.to_owned());
     };
     kubelet_provider_edit::with_provider(&text, own).ok_or_else(|| {
-        Error::user(format!("cannot add the provider to {}: it is invalid, or not written with a line for each key", path.display()))
+        let reason = kubelet_provider_edit::reason_against(&text, own);
+        Error::user(format!("cannot add the provider to {}: {reason}", path.display()))
             .with_hint(format!("Check it with 'docker-credential-icr kubelet check {}', or add the provider that 'docker-credential-icr kubelet config' prints", path.display()))
     })
 }
