@@ -67,6 +67,17 @@ standard_library_source() {
     echo "$(rustc --print sysroot)/lib/rustlib/src/rust"
 }
 
+# Adds the component until remove_source, if it is missing and rustup is there.
+add_source() {
+    if ! command -v rustup >/dev/null || rustup component list --installed | grep -qx rust-src; then return; fi
+    source_added=true
+    rustup component add rust-src >&2
+}
+
+remove_source() {
+    [ "${source_added:-false}" = false ] || rustup component remove rust-src >&2
+}
+
 # How rustc names that source without the component.
 released_source() {
     echo "/rustc/$(rustc --version --verbose | sed -n 's/^commit-hash: //p')"
