@@ -93,7 +93,10 @@ fn main() -> ExitCode {
                 &keychain::KeychainDirectories {
                     marks: state.clone(),
                     logins: dirs::state_dir().map(login_directory),
-                    logins_of_root: (!environment.has(environment::STATE_HOME))
+                    // sudo -E keeps the variable of the user, who must not get files of root there.
+                    logins_of_root: environment
+                        .absolute_path(environment::STATE_HOME)
+                        .is_none_or(|state| fs::acting_owner(&state).is_some())
                         .then(|| login_directory(PathBuf::from("/var/lib"))),
                 },
                 prompting,

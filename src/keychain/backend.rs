@@ -59,7 +59,7 @@ impl Backend {
             Self::Pass => "the password store of pass (kept until you log out)",
             Self::SecretService => "the Secret Service (GNOME Keyring, KWallet or KeePassXC)",
             Self::SystemdCreds => {
-                "an encrypted file (systemd-creds; kept until you log out, and of use on this machine only)"
+                "an encrypted file (systemd-creds, with a key of this machine; kept until you log out)"
             }
             Self::Windows => "the Windows Credential Manager",
         }

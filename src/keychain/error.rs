@@ -85,7 +85,7 @@ impl KeychainError {
                 "If it was stored on another machine, or the machine's key has changed, delete the login with 'docker-credential-icr logout', and log in again"
             }
             Self::Timeout("pass") => {
-                "Restart GnuPG's agent with 'gpgconf --kill gpg-agent', and try again in half a minute"
+                "Restart GnuPG's agent with 'gpgconf --kill gpg-agent', and try again in half a minute. If the password store is a git repository, its hooks have to end within 8 seconds"
             }
             Self::Timeout("systemd-creds") => {
                 "Try again in half a minute, or select another keychain with ICR_KEYCHAIN"

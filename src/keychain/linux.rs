@@ -16,6 +16,7 @@ use super::layered::Layered;
 use super::none;
 use super::own_hints::OwnHints;
 use super::pass::Pass;
+use super::pass::Sharing;
 use super::secret_service::SecretService;
 use super::systemd_creds::SystemdCreds;
 use super::token_files::TokenFiles;
@@ -63,7 +64,7 @@ pub fn open(
             Ok(opener.with_tokens_in_the_kernel(opener.systemd_creds(), "systemd-creds"))
         }
         Selection::Backend(Backend::Pass) => {
-            Ok(opener.with_tokens_in_the_kernel(opener.pass(prompting), "pass"))
+            Ok(opener.with_tokens_in_the_kernel(opener.pass(prompting, Sharing::Allowed), "pass"))
         }
         Selection::None => Ok(none::keychains()),
         Selection::Backend(_) => Err(KeychainError::Unsupported),
@@ -113,13 +114,14 @@ impl Opener<'_> {
         Rc::new(Traced::new("systemd-creds", keychain))
     }
 
-    fn pass(&self, prompting: Prompting) -> Rc<Traced<Pass>> {
+    fn pass(&self, prompting: Prompting, sharing: Sharing) -> Rc<Traced<Pass>> {
         let keychain = Pass::new(
             self.namespace,
             self.environment,
             self.logins(),
             self.directories.marks.as_deref(),
             prompting,
+            sharing,
         );
         Rc::new(Traced::new("pass", keychain))
     }
@@ -151,8 +153,8 @@ impl Opener<'_> {
         let secret_service = self.secret_service();
         let has_bus = secret_service.keychain.has_bus();
         let systemd_creds = self.systemd_creds();
-        // Used only where it asks for nothing.
-        let pass = self.pass(Prompting::Never);
+        // Used only where it asks for nothing, and where a login is for this user alone.
+        let pass = self.pass(Prompting::Never, Sharing::Refused);
         let has_files = !has_kernel
             && !has_bus
             && (systemd_creds.keychain.has_program() || pass.keychain.is_initialized());

@@ -4,6 +4,9 @@
 //! a git repository: `pass` commits each change. Tokens are in a store of their own with the same
 //! keys, so that none is in a repository.
 
+mod errors;
+mod owners;
+
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -29,7 +32,12 @@ use crate::environment;
 use crate::environment::Environment;
 use crate::fs;
 use crate::secret::Secret;
-use crate::text::printable;
+use errors::failure;
+use errors::not_decrypted;
+use errors::not_in_store;
+use errors::refused_by_gpg;
+use owners::is_of_another_user;
+use owners::one_word;
 
 const NAME: &str = "pass";
 
@@ -46,6 +54,19 @@ const MAX_TOKEN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 const STORE: &str = "PASSWORD_STORE_DIR";
 const KEYS: &str = "PASSWORD_STORE_KEY";
 const GPG_OPTIONS: &str = "PASSWORD_STORE_GPG_OPTS";
+
+/// GnuPG's directory.
+const GPG_HOME: &str = "GNUPGHOME";
+
+/// Commits of a store that is a repository without a signature, for which git's GnuPG would ask
+/// (`git-config(1)`, `GIT_CONFIG_COUNT`; `pass(1)`).
+const UNSIGNED_COMMITS: [(&str, &str); 5] = [
+    ("GIT_CONFIG_COUNT", "2"),
+    ("GIT_CONFIG_KEY_0", "commit.gpgsign"),
+    ("GIT_CONFIG_VALUE_0", "false"),
+    ("GIT_CONFIG_KEY_1", "pass.signcommits"),
+    ("GIT_CONFIG_VALUE_1", "false"),
+];
 
 /// The terminal of GnuPG's agent. `pass` would use that of its standard input, which is none.
 const GPG_TERMINAL: &str = "GPG_TTY";
@@ -68,6 +89,13 @@ const NO_QUESTION: &str = "--pinentry-mode=error --batch --no-tty";
 /// `err-codes.h` of libgpg-error).
 const NO_PINENTRY: u32 = 85;
 
+/// Whether new logins may be in a store with the keys of several people.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Sharing {
+    Allowed,
+    Refused,
+}
+
 /// The user's password store.
 #[derive(Debug)]
 pub(super) struct Pass {
@@ -77,8 +105,14 @@ pub(super) struct Pass {
     /// The directory of the store of tokens.
     token_store: Option<PathBuf>,
     tokens: ItemFiles,
+    /// A directory of another user, whose files would decide what this user's GnuPG and git run.
+    foreign: Option<PathBuf>,
+    /// Whether new logins may be in a store that others can decrypt.
+    sharing: Sharing,
     keys: Option<OsString>,
     gpg_options: OsString,
+    /// Whether the person may not be asked for a passphrase.
+    asks_nothing: bool,
     /// The terminal at which the person may be asked for a passphrase.
     terminal: OsString,
     program: Program,
@@ -93,6 +127,7 @@ impl Pass {
         directory: Option<&Path>,
         marks: Option<&Path>,
         prompting: Prompting,
+        sharing: Sharing,
     ) -> Self {
         let terminal = terminal().filter(|_| prompting == Prompting::Allowed);
         let has_display =
@@ -108,14 +143,15 @@ impl Pass {
             .unwrap_or_default()
             .to_owned();
         gpg_options.push(format!(" {own_options}"));
-        let home = || {
-            Some(
-                environment
-                    .absolute_path(environment::HOME)?
-                    .join(".password-store"),
-            )
-        };
-        let store = environment.absolute_path(STORE).or_else(home);
+        let home = environment.absolute_path(environment::HOME);
+        let in_home = || Some(home.as_ref()?.join(".password-store"));
+        let store = environment.absolute_path(STORE).or_else(in_home);
+        let gnupg = environment
+            .absolute_path(GPG_HOME)
+            .or_else(|| Some(home.as_ref()?.join(".gnupg")));
+        let directories = [home, gnupg, store.clone()].into_iter().flatten();
+        let foreign = directories.into_iter().find(|it| is_of_another_user(it));
+        let store = store.filter(|_| foreign.is_none());
         let token_store = directory.map(|it| it.with_file_name(NAME));
         let timeout = if may_ask { PROMPT_TIMEOUT } else { TIMEOUT };
         let own = store.as_ref().map(|store| store.join(PROGRAM));
@@ -125,8 +161,11 @@ impl Pass {
             tokens: ItemFiles::new(token_store.as_deref(), namespace, ".gpg"),
             store,
             token_store,
+            foreign,
+            sharing,
             keys: environment.raw_value(KEYS).map(OsStr::to_owned),
             gpg_options,
+            asks_nothing: !may_ask,
             terminal: terminal.unwrap_or_default(),
             program: Program::new(NAME, environment, timeout, marks, prompting),
             decryptions: Decryptions::default(),
@@ -165,6 +204,13 @@ impl Pass {
     /// # Errors
     /// There is no store.
     fn recipients(&self) -> Result<OsString, KeychainError> {
+        if let Some(directory) = &self.foreign {
+            let reason = format!(
+                "pass is not used, because {} belongs to another user",
+                directory.display()
+            );
+            return Err(KeychainError::Absent(reason));
+        }
         if let Some(keys) = &self.keys {
             return Ok(keys.clone());
         }
@@ -184,8 +230,30 @@ impl Pass {
         let keys = file
             .lines()
             .map(|line| line.split('#').next().unwrap_or_default().trim());
-        let keys: Vec<&str> = keys.filter(|key| !key.is_empty()).collect();
+        let keys = keys.filter(|key| !key.is_empty()).map(one_word);
+        let keys: Vec<String> = keys.collect();
         Ok(keys.join(" ").into())
+    }
+
+    /// # Errors
+    /// Others could decrypt the item, and nobody has chosen that.
+    fn refuse_shared(&self, item: &Item, keys: &OsStr) -> Result<(), KeychainError> {
+        let count = keys.to_string_lossy().split_whitespace().count();
+        let is_new = item.kind == Kind::Login && !self.logins.exists(item);
+        if self.sharing == Sharing::Allowed || count < 2 || !is_new {
+            return Ok(());
+        }
+        Err(KeychainError::Unusable(
+            format!("the password store of pass is encrypted for {count} keys"),
+            "To store the login there nevertheless, log in with ICR_KEYCHAIN=pass".into(),
+        ))
+    }
+
+    /// Deletes an entry that is not complete. In a repository, git shows the deletion.
+    fn remove_incomplete(&self, item: &Item, entry: &str) {
+        if let Some(path) = self.path(item, entry) {
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     /// Runs `pass` with the store of an item.
@@ -194,6 +262,9 @@ impl Pass {
             (GPG_OPTIONS, &self.gpg_options),
             (GPG_TERMINAL, &self.terminal),
         ];
+        if self.asks_nothing {
+            variables.extend(UNSIGNED_COMMITS.map(|(name, value)| (name, OsStr::new(value))));
+        }
         let recipients;
         if kind == Kind::Login {
             variables.extend(
@@ -307,59 +378,6 @@ impl Pass {
     }
 }
 
-fn failure(output: &Output) -> KeychainError {
-    KeychainError::Refused(format!("{NAME} failed ({})", output.reason()))
-}
-
-/// Returns why GnuPG does not encrypt, if its messages (`DETAILS` in its documentation) have a reason
-/// that a person can change.
-fn refused_by_gpg(messages: &str) -> Option<KeychainError> {
-    if messages.contains("ption \"--pinentry-mode") {
-        return Some(KeychainError::Unusable(
-            "pass runs a GnuPG that always asks for passphrases".into(),
-            "Install GnuPG 2.1 or later".into(),
-        ));
-    }
-    let status = |keyword: &str| {
-        let mut lines = messages.lines();
-        let line = lines.find_map(|line| line.strip_prefix("[GNUPG:] ")?.strip_prefix(keyword));
-        line.map(str::trim)
-    };
-    let (code, key) = status("INV_RECP ")?.split_once(' ')?;
-    let (state, fix) = match code {
-        "4" => ("was revoked", "Replace it"),
-        "10" => ("is not trusted", "Trust it with 'gpg --edit-key KEY trust'"),
-        _ if status("KEYEXPIRED ").is_some() => (
-            "cannot be used, or has expired",
-            "Extend it with 'gpg --quick-set-expire FINGERPRINT 1y'",
-        ),
-        "1" => ("is not on this machine", "Import it"),
-        _ => ("cannot be used", "Look at it with 'gpg --list-keys'"),
-    };
-    Some(KeychainError::Unusable(
-        format!("the GnuPG key {} of pass {state}", printable::in_lines(key)),
-        format!("{fix}, or select other keys with 'pass init KEY'"),
-    ))
-}
-
-/// Returns the error of a `pass` that is another program, such as gopass with a store elsewhere.
-fn not_in_store() -> KeychainError {
-    KeychainError::Unusable(
-        "pass stores entries in another directory".into(),
-        format!("Set {STORE} to that directory, or install password-store"),
-    )
-}
-
-/// Returns the error of an entry that was just encrypted, for a key that this user does not have.
-fn not_decrypted(reason: &str) -> KeychainError {
-    KeychainError::Unusable(
-        format!("{NAME} does not decrypt what it has encrypted ({reason})"),
-        format!(
-            "Make sure that {KEY_FILE} of the password store has a GnuPG key of yours ('gpg --list-secret-keys')"
-        ),
-    )
-}
-
 impl Keychain for Pass {
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
         let Some(encrypted) = self.files(item.kind).read(item)? else {
@@ -381,7 +399,7 @@ impl Keychain for Pass {
         secret: &Secret,
         _lifetime: Option<Duration>,
     ) -> Result<(), KeychainError> {
-        self.recipients()?;
+        self.refuse_shared(item, &self.recipients()?)?;
         self.program.find()?;
         self.gpg()?;
         if let Some(store) = self
@@ -395,7 +413,8 @@ impl Keychain for Pass {
         let new = format!("{entry}~");
         let secret_bytes = secret.expose().as_bytes();
         let insert = ["insert", "--multiline", "--force", "--", &new];
-        self.encrypt(item, &insert, secret_bytes)?;
+        self.encrypt(item, &insert, secret_bytes)
+            .inspect_err(|_| self.remove_incomplete(item, &new))?;
         let is_readable = match item.kind {
             Kind::Token => Ok(true),
             _ => self.show(item, &new).map(|shown| shown == *secret),
@@ -423,12 +442,21 @@ impl Keychain for Pass {
         if item.kind != Kind::Login {
             return self.tokens.delete(item);
         }
+        let entry = self.entry(item);
+        // Of a process that was killed.
+        self.remove_incomplete(item, &format!("{entry}~"));
         if !self.logins.exists(item) {
             return Ok(());
         }
-        let deleted = self.change(item, &["rm", "--force", "--", &self.entry(item)], &[]);
+        let deleted = self.change(item, &["rm", "--force", "--", &entry], &[]);
         match deleted {
+            // It was deleted, but not yet committed.
+            Err(KeychainError::Timeout(_)) if !self.logins.exists(item) => Ok(()),
             Err(error) if error.is_absent() => Err(KeychainError::Refused(error.to_string())),
+            // `pass` does not notice that rm fails.
+            Ok(()) if self.logins.exists(item) => Err(KeychainError::Refused(format!(
+                "pass did not delete {entry}"
+            ))),
             deleted => deleted,
         }
     }

@@ -71,6 +71,10 @@ impl Machine {
     }
 
     fn keychain(&self) -> Pass {
+        self.keychain_of(Sharing::Allowed)
+    }
+
+    fn keychain_of(&self, sharing: Sharing) -> Pass {
         let path = format!("{}:/usr/bin:/bin", self.path("bin").display());
         let store = self.path("store").display().to_string();
         let variables = [
@@ -86,6 +90,7 @@ impl Machine {
             Some(&logins),
             Some(&marks),
             Prompting::Never,
+            sharing,
         )
     }
 
@@ -173,7 +178,14 @@ fn without_a_store_or_the_program_nothing_is_stored() {
     let store = machine.path("store").display().to_string();
     let variables = [("PATH", &*path), ("PASSWORD_STORE_DIR", &store)];
     let environment = variables.into_iter().collect();
-    let keychain = Pass::new("default", &environment, None, None, Prompting::Never);
+    let keychain = Pass::new(
+        "default",
+        &environment,
+        None,
+        None,
+        Prompting::Never,
+        Sharing::Allowed,
+    );
     let error = keychain
         .write(&login(), &Secret::new("key"), None)
         .unwrap_err();
@@ -328,4 +340,79 @@ fn without_gnupg_nothing_is_stored_and_what_is_stored_is_not_lost() {
     assert!(error.to_string().contains("pass needs GnuPG"), "{error}");
     let error = keychain.read(&login()).unwrap_err();
     assert!(!error.is_absent(), "{error}");
+}
+
+#[test]
+fn a_store_of_several_people_gets_a_new_login_only_if_somebody_chose_it() {
+    let machine = Machine::initialized();
+    let refused = machine.keychain_of(Sharing::Refused);
+    let error = refused.write(&login(), &Secret::new("key"), None);
+    let error = error.unwrap_err();
+    assert!(
+        error.to_string().contains("encrypted for 2 keys"),
+        "{error}"
+    );
+    assert_eq!(machine.files(), [""; 0]);
+    let write = |keychain: Pass, secret| keychain.write(&login(), &Secret::new(secret), None);
+    write(machine.keychain(), "chosen").unwrap();
+    write(machine.keychain_of(Sharing::Refused), "renewed").unwrap();
+    assert_eq!(
+        machine.keychain().read(&login()),
+        Ok(Some(Secret::new("renewed")))
+    );
+}
+
+#[test]
+fn keys_are_one_word_each() {
+    for (line, expected) in [
+        ("Test User <t@example.com>", "<t@example.com>"),
+        ("0123 4567 89AB", "0123456789AB"),
+        ("me", "me"),
+    ] {
+        assert_eq!(one_word(line), expected);
+    }
+}
+
+#[test]
+fn a_login_that_is_not_deleted_is_an_error() {
+    let machine = Machine::initialized();
+    let keychain = machine.keychain();
+    keychain.write(&login(), &Secret::new("key"), None).unwrap();
+    let incomplete = machine.path("store/docker-credential-icr/default/login/us.icr.io~.gpg");
+    std::fs::write(&incomplete, "").unwrap();
+    let pass = machine.path("bin").join(NAME);
+    let script = std::fs::read_to_string(&pass).unwrap();
+    std::fs::write(
+        &pass,
+        script.replace("#!/bin/sh\n", "#!/bin/sh\n[ $1 != rm ] || exit 0\n"),
+    )
+    .unwrap();
+    let error = machine.keychain().delete(&login()).unwrap_err();
+    assert!(error.to_string().contains("did not delete"), "{error}");
+    assert!(!incomplete.exists());
+}
+
+#[test]
+fn what_a_user_has_in_a_store_is_not_run_by_root() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let machine = Machine::initialized();
+    let keychain = machine.keychain();
+    keychain.write(&login(), &Secret::new("key"), None).unwrap();
+    std::os::unix::fs::chown(machine.path("store"), Some(4242), None).unwrap();
+    machine.add("bin/pass", "#!/bin/sh\n: >\"$0.ran\"\n");
+    let keychain = machine.keychain();
+    assert_eq!(keychain.read(&login()), Ok(None));
+    assert_eq!(keychain.list(Kind::Login), Ok(Vec::new()));
+    assert_eq!(keychain.delete(&login()), Ok(()));
+    assert!(!keychain.is_initialized());
+    let error = keychain.write(&login(), &Secret::new("new"), None);
+    let error = error.unwrap_err();
+    assert!(
+        error.is_absent() && error.to_string().contains("another user"),
+        "{error}"
+    );
+    assert_eq!(machine.files().len(), 1, "the user's login stays");
+    assert!(!machine.path("bin/pass.ran").exists());
 }
