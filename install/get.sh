@@ -204,8 +204,9 @@ download() {
 # Downloads a URL to a file. No redirect to anything but HTTPS is followed.
 fetch() {
     case $client:$1 in
-    curl:https://*) curl --proto '=https' --proto-redir '=https' --tlsv1.2 -fsSL --retry 2 -o "$2" "$1" ;;
-    curl:*) curl --proto-redir '=https' -fsSL -o "$2" "$1" ;;
+    # -q: the user's settings of curl may name other files, or switch checks off.
+    curl:https://*) curl -q --proto '=https' --proto-redir '=https' --tlsv1.2 -fsSL --retry 2 -o "$2" "$1" ;;
+    curl:*) curl -q --proto-redir '=https' -fsSL -o "$2" "$1" ;;
     wget:*) fetch_with_wget "$1" "$2" ;;
     *) wget -q -O "$2" "$1" ;;
     esac
@@ -260,12 +261,16 @@ unpack() {
 
 # The program last, so that it is there only if all is.
 install_files() {
+    # What root installs is for all users.
+    [ "$(id -u)" != 0 ] || umask 022
     (cd "$tree/share" && find . -type f) >"$scratch/files"
     while read -r file; do
         place "$tree/share/$file" "$share/${file#./}" 644
     done <"$scratch/files"
     place "$tree/bin/$program" "$binaries/$program" 755
-    echo "Installed $("$binaries/$program" version) as $binaries/$program"
+    found=$("$binaries/$program" version) ||
+        stop "$binaries/$program was installed, but cannot be run. Use --prefix with a directory where programs may be run"
+    echo "Installed $found as $binaries/$program"
 }
 
 # A running program cannot be overwritten, but another file can replace it.
@@ -405,7 +410,7 @@ remove_own_directories='
     if [ "$(uname)" = Darwin ]; then
         caches=$HOME/Library/Caches state="$HOME/Library/Application Support" config=$state
     fi
-    rm -rf "$caches/$1/locks" "$caches/$1"/outage-* "$caches/$1"/secret-service-hung-*
+    rm -rf "$caches/$1/locks" "$caches/$1"/outage-* "$caches/$1"/*-hung*
     for directory in "$caches" "$state" "$config"; do
         rmdir "$directory/$1" 2>/dev/null || true
     done'

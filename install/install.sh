@@ -67,7 +67,9 @@ fail() {
 }
 
 install_program() {
-    local built
+    local built found
+    # What root installs is for all users.
+    if [ "$scope" = system ] || [ "$(id -u)" = 0 ]; then umask 022; fi
     directory=$(directory)
     [ ! -d "$directory/$program" ] || fail "$directory/$program is a directory. Remove it first"
     require_nothing "$(unfit_directory)"
@@ -77,7 +79,9 @@ install_program() {
     replace "$built"
     remove_documents
     install_documents
-    echo "Installed $("$directory/$program" version) as $directory/$program"
+    found=$("$directory/$program" version) ||
+        fail "$directory/$program was installed, but cannot be run. Use --prefix with a directory where programs may be run"
+    echo "Installed $found as $directory/$program"
     warn_about_path
     explain_zsh_completion
     next_step

@@ -227,6 +227,7 @@ fn log_in(
     cache_token(&login_context, &login, &token, authenticated_at);
     redundant_logins::delete_expired(&scopes, arguments.yes, &login_context);
     shadowing::warn_if_shadowed(&scopes, &login_context);
+    shadowing::warn_of_other_keychains(&scopes, &login_context);
     let key_name = created_key.map(|(key, _)| key.name);
     Ok(StoredLogin::new(scopes, login, key_name, &logins))
 }

@@ -11,9 +11,12 @@ use crate::credentials::ShadowedLogin;
 use crate::credentials::StoreOutcome;
 use crate::environment;
 use crate::environment::Environment;
+use crate::keychain::Item;
+use crate::keychain::Prompting;
 use crate::login::LoginScope;
 use crate::login::LoginSnapshot;
 use crate::registry::Registry;
+use crate::settings::KeychainChoice;
 use crate::settings::Settings;
 use crate::settings::SourceName;
 use crate::sources::Origin;
@@ -34,6 +37,35 @@ pub(super) fn warn_if_shadowed(scopes: &[LoginScope], login_context: &LoginConte
             if let Some(text) = shadowed_by(scope, &name, &registry, logins, broker) {
                 login_context.warn(text);
             }
+        }
+    }
+}
+
+/// Warns of older logins in a keychain that `auto` reads before the selected one.
+pub(super) fn warn_of_other_keychains(scopes: &[LoginScope], login_context: &LoginContext<'_>) {
+    let broker = login_context.broker;
+    let mut settings = broker.settings.clone();
+    if settings.keychain == KeychainChoice::Auto {
+        return;
+    }
+    settings.keychain = KeychainChoice::Auto;
+    let Ok(keychains) = broker.context.keychains(&settings, Prompting::Never) else {
+        return;
+    };
+    for scope in scopes {
+        let item = Item::login(&scope.item_name());
+        let stored = broker.keychains.logins.backend(&item).ok().flatten();
+        let first = keychains.logins.backend(&item).ok().flatten();
+        if let (Some(stored), Some(first)) = (stored, first)
+            && stored != first
+        {
+            login_context.warn(format!(
+                "{} has another login for {}, which is used without ICR_KEYCHAIN={}. Delete it with 'ICR_KEYCHAIN={} {PROGRAM} logout', and the same registry or option",
+                first.title(),
+                scope_list(std::slice::from_ref(scope)),
+                stored.name(),
+                first.name()
+            ));
         }
     }
 }

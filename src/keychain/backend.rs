@@ -58,9 +58,7 @@ impl Backend {
             Self::Macos => "the macOS Keychain",
             Self::Pass => "the password store of pass (kept until you log out)",
             Self::SecretService => "the Secret Service (GNOME Keyring, KWallet or KeePassXC)",
-            Self::SystemdCreds => {
-                "an encrypted file (systemd-creds, with a key of this machine; kept until you log out)"
-            }
+            Self::SystemdCreds => "an encrypted file (systemd-creds; kept until you log out)",
             Self::Windows => "the Windows Credential Manager",
         }
     }

@@ -110,6 +110,29 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
+fn an_older_login_in_a_keychain_that_is_read_first_is_named() {
+    let Some(mut server) = Server::new() else {
+        return;
+    };
+    server.log_in("kernel", OTHER_KEY);
+    let login = ["login", "us.icr.io", "--api-key-stdin", "--no-configure"];
+    let outcome = server.select("systemd-creds").run(&login, KEY);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    let warning = "warning: kernel keyring has another login for us.icr.io";
+    outcome.has(
+        &outcome.stderr,
+        &[warning, "ICR_KEYCHAIN=kernel docker-credential-icr logout"],
+    );
+    server.select("kernel").run(&["logout", "us.icr.io"], "");
+    let outcome = server.select("systemd-creds").run(&login, KEY);
+    assert!(!outcome.stderr.contains("another login"), "{outcome:?}");
+    assert_eq!(
+        server.select("auto").get("us.icr.io").is_token_of(),
+        "IBMid-server"
+    );
+}
+
+#[test]
 fn a_login_outlasts_a_reboot_and_no_file_has_a_secret_in_clear() {
     let Some(mut server) = Server::new() else {
         return;
