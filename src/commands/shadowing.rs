@@ -41,31 +41,36 @@ pub(super) fn warn_if_shadowed(scopes: &[LoginScope], login_context: &LoginConte
     }
 }
 
+/// The keychains of Linux in the order in which `auto` reads them.
+const READ_ORDER: [KeychainChoice; 4] = [
+    KeychainChoice::Kernel,
+    KeychainChoice::Pass,
+    KeychainChoice::SystemdCreds,
+    KeychainChoice::SecretService,
+];
+
 /// Warns of older logins in a keychain that `auto` reads before the selected one.
 pub(super) fn warn_of_other_keychains(scopes: &[LoginScope], login_context: &LoginContext<'_>) {
     let broker = login_context.broker;
-    let mut settings = broker.settings.clone();
-    if settings.keychain == KeychainChoice::Auto {
+    let chosen = broker.settings.keychain;
+    if !READ_ORDER.contains(&chosen) {
         return;
     }
-    settings.keychain = KeychainChoice::Auto;
-    let Ok(keychains) = broker.context.keychains(&settings, Prompting::Never) else {
-        return;
-    };
-    for scope in scopes {
-        let item = Item::login(&scope.item_name());
-        let stored = broker.keychains.logins.backend(&item).ok().flatten();
-        let first = keychains.logins.backend(&item).ok().flatten();
-        if let (Some(stored), Some(first)) = (stored, first)
-            && stored != first
-        {
-            login_context.warn(format!(
-                "{} has another login for {}, which is used without ICR_KEYCHAIN={}. Delete it with 'ICR_KEYCHAIN={} {PROGRAM} logout', and the same registry or option",
-                first.title(),
-                scope_list(std::slice::from_ref(scope)),
-                stored.name(),
-                first.name()
-            ));
+    for choice in READ_ORDER.into_iter().take_while(|it| *it != chosen) {
+        let mut settings = broker.settings.clone();
+        settings.keychain = choice;
+        let Ok(keychains) = broker.context.keychains(&settings, Prompting::Never) else {
+            continue;
+        };
+        for scope in scopes {
+            let item = Item::login(&scope.item_name());
+            if let Ok(Some(backend)) = keychains.logins.backend(&item) {
+                login_context.warn(format!(
+                    "{} has another login for {}, which is used without ICR_KEYCHAIN={chosen}. Delete it with 'ICR_KEYCHAIN={choice} {PROGRAM} logout', and the same registry or option",
+                    backend.title(),
+                    scope_list(std::slice::from_ref(scope)),
+                ));
+            }
         }
     }
 }
