@@ -6,10 +6,11 @@
 
 mod errors;
 mod owners;
+mod terminal;
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,6 +39,7 @@ use errors::not_in_store;
 use errors::refused_by_gpg;
 use owners::is_of_another_user;
 use owners::one_word;
+use terminal::terminal;
 
 const NAME: &str = "pass";
 
@@ -105,8 +107,10 @@ pub(super) struct Pass {
     /// The directory of the store of tokens.
     token_store: Option<PathBuf>,
     tokens: ItemFiles,
-    /// A directory of another user, whose files would decide what this user's GnuPG and git run.
-    foreign: Option<PathBuf>,
+    /// The directories whose files decide what GnuPG and git run.
+    directories: Vec<PathBuf>,
+    /// The one of them that belongs to another user. A hot `get` does not ask for it.
+    foreign: OnceCell<Option<PathBuf>>,
     /// Whether new logins may be in a store that others can decrypt.
     sharing: Sharing,
     keys: Option<OsString>,
@@ -149,9 +153,7 @@ impl Pass {
         let gnupg = environment
             .absolute_path(GPG_HOME)
             .or_else(|| Some(home.as_ref()?.join(".gnupg")));
-        let directories = [home, gnupg, store.clone()].into_iter().flatten();
-        let foreign = directories.into_iter().find(|it| is_of_another_user(it));
-        let store = store.filter(|_| foreign.is_none());
+        let directories = [home, gnupg, store.clone()];
         let token_store = directory.map(|it| it.with_file_name(NAME));
         let timeout = if may_ask { PROMPT_TIMEOUT } else { TIMEOUT };
         let own = store.as_ref().map(|store| store.join(PROGRAM));
@@ -161,7 +163,8 @@ impl Pass {
             tokens: ItemFiles::new(token_store.as_deref(), namespace, ".gpg"),
             store,
             token_store,
-            foreign,
+            directories: directories.into_iter().flatten().collect(),
+            foreign: OnceCell::new(),
             sharing,
             keys: environment.raw_value(KEYS).map(OsStr::to_owned),
             gpg_options,
@@ -175,6 +178,20 @@ impl Pass {
     /// Returns whether there is a store, and the program. The key may be locked.
     pub(super) fn is_initialized(&self) -> bool {
         self.recipients().is_ok() && self.program.find().is_ok()
+    }
+
+    /// Returns a directory of another user, whose files would decide what this user runs.
+    fn foreign(&self) -> Option<&PathBuf> {
+        let find = || {
+            let mut directories = self.directories.iter();
+            directories.find(|it| is_of_another_user(it)).cloned()
+        };
+        self.foreign.get_or_init(find).as_ref()
+    }
+
+    /// Returns whether there is an item of this user.
+    fn has(&self, item: &Item) -> bool {
+        self.files(item.kind).exists(item) && self.foreign().is_none()
     }
 
     /// Returns the files of a kind of items.
@@ -204,7 +221,7 @@ impl Pass {
     /// # Errors
     /// There is no store.
     fn recipients(&self) -> Result<OsString, KeychainError> {
-        if let Some(directory) = &self.foreign {
+        if let Some(directory) = self.foreign() {
             let reason = format!(
                 "pass is not used, because {} belongs to another user",
                 directory.display()
@@ -380,6 +397,9 @@ impl Pass {
 
 impl Keychain for Pass {
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
+        if !self.has(item) {
+            return Ok(None);
+        }
         let Some(encrypted) = self.files(item.kind).read(item)? else {
             return Ok(None);
         };
@@ -442,6 +462,9 @@ impl Keychain for Pass {
         if item.kind != Kind::Login {
             return self.tokens.delete(item);
         }
+        if self.foreign().is_some() {
+            return Ok(());
+        }
         let entry = self.entry(item);
         // Of a process that was killed.
         self.remove_incomplete(item, &format!("{entry}~"));
@@ -462,25 +485,15 @@ impl Keychain for Pass {
     }
 
     fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
-        self.files(kind).list(kind)
+        match self.foreign() {
+            Some(_) => Ok(Vec::new()),
+            None => self.files(kind).list(kind),
+        }
     }
 
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
-        Ok(self.files(item.kind).exists(item).then_some(Backend::Pass))
+        Ok(self.has(item).then_some(Backend::Pass))
     }
-}
-
-/// Returns the path of the terminal of this process's streams.
-fn terminal() -> Option<OsString> {
-    let (input, error) = (std::io::stdin(), std::io::stderr());
-    let path = if error.is_terminal() {
-        nix::unistd::ttyname(error)
-    } else if input.is_terminal() {
-        nix::unistd::ttyname(input)
-    } else {
-        return None;
-    };
-    Some(path.ok()?.into_os_string())
 }
 
 #[cfg(test)]

@@ -46,8 +46,9 @@ fn a_service_that_is_absent_is_looked_for_once() {
     let counted = Arc::clone(&connections);
     // A bus that closes each connection.
     std::thread::spawn(move || {
-        for _ in bus.incoming() {
+        for connection in bus.incoming() {
             counted.fetch_add(1, Ordering::SeqCst);
+            drop(connection);
         }
     });
     let address = format!("unix:path={}", path.display());
