@@ -20,9 +20,6 @@ const PROTOCOLS: [&str; 3] = [
     "credentialprovider.kubelet.k8s.io/v1alpha1",
 ];
 
-/// What some editors write at the beginning of a file.
-pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
-
 /// The version of the configuration that has `tokenAttributes`.
 const WITH_TOKENS: &str = "kubelet.config.k8s.io/v1";
 
@@ -83,10 +80,15 @@ pub(super) fn knows_tokens(text: &str) -> bool {
     document.is_some_and(|document| document["apiVersion"].as_str() == Some(WITH_TOKENS))
 }
 
-/// Returns the first document, after a byte order mark: the kubelet reads no other one.
+/// Returns the first document: the kubelet reads no other one.
 fn first_document(text: &str) -> Result<Option<Yaml>, String> {
-    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    Ok(yaml::parse_1_1(text)?.into_iter().next())
+    let documents = yaml::parse_1_1(without_byte_order_mark(text))?;
+    Ok(documents.into_iter().next())
+}
+
+/// Returns a text without what some editors write at its beginning.
+pub(super) fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// Collects the errors of one file.
@@ -405,7 +407,7 @@ providers:
             format!("{without_tokens}    tokenAttributes:\n"),
             format!("{VALID}---\n"),
             format!("---{VALID}---\na: second document\n"),
-            format!("{BYTE_ORDER_MARK}{VALID}"),
+            format!("\u{feff}{VALID}"),
             VALID.replace("env: [{name: A, value: \"b\"}]", "env:\n    # - name: A"),
             VALID.replace("\"us.icr.io\"", "\"us.icr.io:443\", 'u*.*:/x%20y'"),
         ] {

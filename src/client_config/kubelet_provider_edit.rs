@@ -4,10 +4,10 @@
 use serde_json::Value;
 use yaml_rust2::Yaml;
 
-use super::kubelet_provider::BYTE_ORDER_MARK;
 use super::kubelet_provider::Provider;
 use super::kubelet_provider::knows_tokens;
 use super::kubelet_provider::parse;
+use super::kubelet_provider::without_byte_order_mark;
 use crate::text::yaml;
 
 /// The key of the list.
@@ -51,7 +51,7 @@ pub fn reason_against(text: &str, own: &str) -> String {
 }
 
 fn json_in(text: &str) -> Option<Value> {
-    serde_json::from_str(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)).ok()
+    serde_json::from_str(without_byte_order_mark(text)).ok()
 }
 
 /// Returns a configuration without a provider; `Some("")` if there is no other one, which the
@@ -216,8 +216,7 @@ impl<'a> Items<'a> {
 
 fn list_line(lines: &[&str]) -> Option<usize> {
     let is_list = |line: &&str| {
-        let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
-        let rest = after_key(line, PROVIDERS).map(str::trim);
+        let rest = after_key(without_byte_order_mark(line), PROVIDERS).map(str::trim);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
     };
     lines.iter().position(is_list)
